@@ -1,0 +1,103 @@
+// From sources to numbered rows of tokens: build once (cached by content), then read any row at any time.
+#pragma once
+
+#include "core/config/config.h"
+#include "data/batch.h"
+#include "data/chat_template.h"
+#include "data/tokenizer/tokenizer.h"
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace plumb::data {
+
+struct BuildReport {                // counts that balance: read = kept + each kind of loss
+  int64_t documents = 0, kept = 0, held_out = 0, malformed = 0, empty = 0, too_long = 0;
+  int64_t bytes = 0, tokens = 0, trained_tokens = 0, special_texts = 0, invalid_utf8 = 0;
+  nlohmann::ordered_json json() const;
+};
+
+// One part of the data with its own documents: "train", "validation", "replay".
+struct BuildRequest {
+  std::vector<config::Source> sources;
+  int64_t sequence_length = 0;
+  std::string packing;              // concat best_fit none
+  std::string too_long;             // drop error split
+  std::string loss_on;              // answers last_answer all (text sources always train on all)
+  double validation_share = 0;      // documents held out by hash
+  bool validation = false;          // build the held-out part instead of the rest
+  bool strict = false;
+  SpecialInText special_in_text = SpecialInText::text;
+  int threads = 1;
+};
+
+// Tokens of one document or sample, before packing. weight[i] is the loss weight of predicting ids[i] (0 for a prompt).
+struct Sample {
+  std::vector<int32_t> ids;
+  std::vector<float> weight;
+  uint64_t id = 0;
+};
+
+using Progress = std::function<void(double share, const std::string& what)>;
+
+// Immutable folder of hashed shards with a document table. Opening verifies the manifest; blocks are verified on
+// first use; a flipped byte is an Error(bad_input) naming the file and offset.
+class Dataset {
+ public:
+  static std::shared_ptr<const Dataset> open(const std::filesystem::path& folder);
+  // Builds into cache/<digest>/ if missing; safe when killed (atomic rename) and when several processes race.
+  // part/parts: which slice of the work this process does; the caller runs all parts and then finishes with part = -1
+  // (stage-1 callers use part 0 of 1).
+  static std::filesystem::path build(const BuildRequest&, const Tokenizer&, const ChatTemplate&,
+                                     const std::filesystem::path& cache, const Progress& = {});
+
+  virtual ~Dataset() = default;
+  virtual std::string digest() const = 0;
+  virtual int64_t documents() const = 0;
+  virtual int64_t tokens() const = 0;
+  virtual int64_t rows() const = 0;                       // packed rows of one epoch; 0 is an error at build
+  virtual BuildReport report() const = 0;
+  virtual Sample sample(int64_t document) const = 0;      // inspection and evaluation
+  // Documents in a packed row (before shuffling), for inspection and lineage.
+  struct Span { int64_t document; int64_t begin, end; };  // token range inside the document
+  virtual std::vector<Span> row(int64_t row) const = 0;
+};
+using DatasetPtr = std::shared_ptr<const Dataset>;
+
+// The global sequence of rows: a pure function of (seed, epoch, dataset digests, replay share). State is one number.
+class RowStream {
+ public:
+  struct Options { int64_t seed = 42; bool shuffle = true; int64_t pad_id = 0; double replay_share = 0; };
+  RowStream(DatasetPtr main, DatasetPtr replay_or_null, int64_t sequence_length, Options);
+  ~RowStream();
+  // Rows [first, first + count) of the endless sequence, epoch after epoch. Thread-safe, any order, any rank.
+  Batch batch(uint64_t first, int64_t count) const;
+  double rows_per_epoch() const;             // positions in the stream until every main row was seen once
+  nlohmann::ordered_json state() const;      // {seed, digests, plan}: must equal on resume; under 1 KB
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Reads records of one source in order. Malformed rows are counted and quarantined to `on_malformed`, or fatal when strict.
+struct Record {
+  uint64_t id = 0;                // content hash of (source name, text)
+  std::string text;               // format text
+  std::vector<Message> messages;  // other formats
+  nlohmann::json fields;          // the raw row (evaluation needs choices and labels)
+};
+using RecordSink = std::function<void(Record&&)>;
+using MalformedSink = std::function<void(const std::string& where, const std::string& reason)>;
+void read_source(const config::Source&, bool strict, const RecordSink&, const MalformedSink&);
+
+// What is trained on: ids and weights of one record under template and loss_on (tune's masks are decided here once).
+// Throws Error(bad_input) when nothing would be trained. `text`: all tokens and the end token.
+Sample make_sample(const Record&, const std::string& format, const Tokenizer&, const ChatTemplate&, const std::string& loss_on,
+                   SpecialInText, EncodeCounts*);
+
+}  // namespace plumb::data
