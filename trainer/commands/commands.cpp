@@ -1,0 +1,111 @@
+#include "trainer/commands/commands.h"
+
+#include "core/error.h"
+#include "core/log.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+#include <iostream>
+#include <new>
+
+namespace plumb::commands {
+
+const std::vector<Command>& table() {
+  static const std::vector<Command> commands = {
+      {"train", "CFG [section.key=value ...] [--dry-run]", "pretrain from random weights", train},
+      {"tune", "CFG [section.key=value ...] [--dry-run] [--show-masks N]", "specialise model.base", tune},
+      {"eval", "[CFG] MODEL... [--json FILE]", "one table of scores, a column per model", eval},
+      {"generate", "MODEL --prompt TEXT", "answer a prompt", generate},
+      {"export", "MODEL OUT --format hf [--dtype bf16|fp32]", "write what serving engines load", export_},
+      {"data build", "CFG", "sources -> tokens, with an account of every document", data_build},
+      {"data inspect", "DATASET", "look at the samples of a dataset", data_inspect},
+      {"tokenizer train", "CFG", "train byte-level BPE on data.sources", tokenizer_train},
+      {"tokenizer encode", "--tokenizer FILE [--lines] [TEXTFILE]", "text -> ids", tokenizer_encode},
+      {"tokenizer decode", "--tokenizer FILE [IDSFILE]", "ids -> text", tokenizer_decode},
+      {"config check", "CFG [section.key=value ...]", "all mistakes of a file at once; needs no data, GPU or ranks",
+       config_check},
+      {"config show", "CFG [section.key=value ...]", "every key with its value and where it came from", config_show},
+      {"config schema", "", "JSON schema for editors", config_schema},
+      {"params", "--preset NAME", "shape and parameter counts of a preset", params},
+      {"inspect", "FILE|FOLDER", "readable summary of anything plumb can read", inspect},
+  };
+  return commands;
+}
+
+namespace {
+
+void print_overview() {
+  std::cout << "plumb: trains transformers across processors, specialises them, exports what others load\n\n"
+               "usage: plumb COMMAND [FILE.yaml] [ARGUMENT ...] [section.key=value ...] [--option]\n\n";
+  for (const auto& command : table()) {
+    std::cout << fmt::format("  {:<18} {:<56} {}\n", command.name, command.arguments, command.summary);
+  }
+  std::cout << "\n`plumb COMMAND --help` says more; docs/config.md lists every key.\n";
+}
+
+size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0]++;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row.back();
+}
+
+[[noreturn]] void unknown_command(const std::string& typed) {
+  const auto& commands = table();
+  const auto nearest = std::min_element(commands.begin(), commands.end(), [&](const auto& a, const auto& b) {
+    return edit_distance(a.name, typed) < edit_distance(b.name, typed);
+  });
+  fail_input("command line", fmt::format("unknown command '{}'", typed),
+             fmt::format("did you mean 'plumb {}'? 'plumb --help' lists all", nearest->name));
+}
+
+int dispatch(const Words& words) {
+  if (words.empty() || words[0] == "--help" || words[0] == "help") {
+    print_overview();
+    return 0;
+  }
+  if (words[0] == "--version") {
+    std::cout << "plumb " PLUMB_VERSION "\n";
+    return 0;
+  }
+  for (const auto& command : table()) {
+    const auto space = command.name.find(' ');
+    if (space == std::string::npos) {
+      if (command.name == words[0]) return command.run({words.begin() + 1, words.end()});
+    } else if (words.size() > 1 && command.name == words[0] + " " + words[1]) {
+      return command.run({words.begin() + 2, words.end()});
+    }
+  }
+  unknown_command(words.size() > 1 && words[1][0] != '-' && words[1].find('.') == std::string::npos
+                      ? words[0] + " " + words[1]
+                      : words[0]);
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  try {
+    return dispatch(Words(argv + 1, argv + argc));
+  } catch (const Error& error) {
+    if (core::is_main_rank()) std::cerr << error.what() << "\n";
+    return static_cast<int>(error.code());
+  } catch (const std::bad_alloc&) {
+    core::log(core::Level::error, "out of memory\n      hint: a smaller train.micro_batch_size or model, or more ranks");
+    return static_cast<int>(ExitCode::out_of_resources);
+  } catch (const std::exception& error) {
+    core::log(core::Level::error,
+              fmt::format("internal error: {}\n      hint: this is a bug in plumb; please report it", error.what()));
+    return static_cast<int>(ExitCode::internal);
+  }
+}
+
+}  // namespace plumb::commands
