@@ -9,13 +9,13 @@ namespace plumb {
 // Documented in docs/exit-codes.md; the same on every rank.
 enum class ExitCode : int {
   ok = 0,
-  rule_failed = 1,     // done, but a rule of eval.pass failed or a verification found a difference
-  bad_input = 2,       // configuration, data or a file from outside is wrong
-  out_of_resources = 3,// memory, disk or quota
-  rank_failed = 4,     // a rank failed or hung
-  numerics = 5,        // loss or gradient not finite
-  internal = 70,       // a bug of ours
-  stopped = 75,        // stopped on request or time limit, resumable
+  rule_failed = 1,       // done, but a rule of eval.pass failed or a verification found a difference
+  bad_input = 2,         // configuration, data or a file from outside is wrong
+  out_of_resources = 3,  // memory, disk or quota
+  rank_failed = 4,       // a rank failed or hung
+  numerics = 5,          // loss or gradient not finite
+  internal = 70,         // a bug of ours
+  stopped = 75,          // stopped on request or time limit, resumable
 };
 
 // One clear answer to one wrong thing: where it is, what is wrong, what helps.

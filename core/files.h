@@ -48,13 +48,13 @@ class AtomicFile {
   bool committed_ = false;
 };
 
-std::string read_text(const fs::path& file, uint64_t limit = uint64_t{1} << 30);   // Error when larger than limit
-void write_text(const fs::path& file, std::string_view text);                      // atomic
-void append_line(const fs::path& file, std::string_view line);                     // one write(2), newline added
-void sync_folder(const fs::path& folder);                                          // fsync of the directory itself
-void commit_folder(const fs::path& temporary, const fs::path& final_name);         // fsync all, rename, fsync parent
-int64_t available_bytes(const fs::path& where);                                    // free disk space
-int64_t available_memory();                                                        // MemAvailable, cgroup limit applied
-int64_t resident_memory();                                                         // this process's RSS now
+std::string read_text(const fs::path& file, uint64_t limit = uint64_t{1} << 30);  // Error when larger than limit
+void write_text(const fs::path& file, std::string_view text);                     // atomic
+void append_line(const fs::path& file, std::string_view line);                    // one write(2), newline added
+void sync_folder(const fs::path& folder);                                         // fsync of the directory itself
+void commit_folder(const fs::path& temporary, const fs::path& final_name);        // fsync all, rename, fsync parent
+int64_t available_bytes(const fs::path& where);                                   // free disk space
+int64_t available_memory();                                                       // MemAvailable, cgroup limit applied
+int64_t resident_memory();                                                        // this process's RSS now
 
 }  // namespace plumb::core

@@ -19,7 +19,7 @@ class Sha256 {
   ~Sha256();
   void update(std::span<const std::byte> bytes);
   void update(std::string_view text);
-  std::string hex();       // ends the computation
+  std::string hex();  // ends the computation
  private:
   struct State;
   std::unique_ptr<State> state_;

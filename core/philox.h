@@ -11,7 +11,9 @@
 
 namespace plumb::core {
 
-struct Philox4 { uint32_t x[4]; };
+struct Philox4 {
+  uint32_t x[4];
+};
 
 PLUMB_HOST_DEVICE inline Philox4 philox(uint64_t key, uint64_t counter_low, uint64_t counter_high) {
   uint32_t c0 = static_cast<uint32_t>(counter_low), c1 = static_cast<uint32_t>(counter_low >> 32);
@@ -30,9 +32,16 @@ PLUMB_HOST_DEVICE inline Philox4 philox(uint64_t key, uint64_t counter_low, uint
 PLUMB_HOST_DEVICE inline float uniform01(uint32_t bits) { return (static_cast<float>(bits >> 8) + 0.5f) * 0x1p-24f; }
 
 // Purposes keep streams apart: key = mix(seed, purpose).
-enum class RandomPurpose : uint64_t { initial_value = 1, order = 2, dropout = 3, sampling = 4, bootstrap = 5, lora_init = 6 };
+enum class RandomPurpose : uint64_t {
+  initial_value = 1,
+  order = 2,
+  dropout = 3,
+  sampling = 4,
+  bootstrap = 5,
+  lora_init = 6
+};
 PLUMB_HOST_DEVICE inline uint64_t random_key(uint64_t seed, RandomPurpose purpose) {
-  uint64_t z = seed + 0x9E3779B97F4A7C15ull * (static_cast<uint64_t>(purpose) + 1);   // splitmix64
+  uint64_t z = seed + 0x9E3779B97F4A7C15ull * (static_cast<uint64_t>(purpose) + 1);  // splitmix64
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
   z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
   return z ^ (z >> 31);

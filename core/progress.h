@@ -7,7 +7,7 @@
 namespace plumb::core {
 
 enum class ProgressStyle { automatic, bar, lines, none };
-ProgressStyle progress_style(const std::string& name);   // auto bar lines none
+ProgressStyle progress_style(const std::string& name);  // auto bar lines none
 
 class ProgressBar {
  public:
