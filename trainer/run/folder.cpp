@@ -1,0 +1,133 @@
+#include "trainer/run/folder.h"
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "trainer/ledger/manifest.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace plumb::run {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+bool accepted(const config::Loaded& loaded, const std::string& key) {
+  const auto& list = loaded.config.train.accept_changes;
+  return std::any_of(list.begin(), list.end(), [&](const std::string& name) {
+    return key == name || key.starts_with(name + ".") || key.starts_with(name + "[");
+  });
+}
+
+void compare_with_run(const config::Loaded& loaded, FolderState& state) {
+  std::string refused;
+  int count = 0;
+  for (const auto& difference : config::weight_differences(loaded, state.resolved_yaml)) {
+    const auto line = fmt::format("{}: {} now, {} in the run", difference.key, difference.now, difference.then);
+    if (accepted(loaded, difference.key)) {
+      state.notices.push_back("accepted change: " + line);
+    } else {
+      refused += "\n      " + line;
+      ++count;
+    }
+  }
+  if (count == 0) return;
+  fail_input(loaded.config.output.folder,
+             fmt::format("the run in this folder was made with other values that change the weights:{}", refused),
+             fmt::format("another output.folder; or plumb tune model.base={}/step-N; or name the keys in "
+                         "train.accept_changes",
+                         loaded.config.output.folder));
+}
+
+int64_t step_number(const std::string& name) {
+  if (!name.starts_with("step-") || name.size() == 5) return -1;
+  if (!std::all_of(name.begin() + 5, name.end(), [](char c) { return c >= '0' && c <= '9'; })) return -1;
+  return name.size() > 18 ? -1 : std::stoll(name.substr(5));
+}
+
+// Going back to step N: what came later is set aside under another name, nothing is deleted.
+void set_aside_after(const fs::path& folder, int64_t step) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const int64_t number = step_number(entry.path().filename().string());
+    if (number <= step) continue;
+    fs::path target;
+    for (int k = 1; target.empty() || fs::exists(target); ++k) {
+      target = folder / fmt::format("set-aside-{}-step-{}", k, number);
+    }
+    fs::rename(entry.path(), target);
+  }
+  core::sync_folder(folder);
+}
+
+void find_checkpoint(const config::Loaded& loaded, FolderState& state, bool writes) {
+  const fs::path folder = loaded.config.output.folder;
+  const auto& resume = loaded.config.train.resume;
+  if (!resume.starts_with("step-")) {
+    state.newest = checkpoint::newest_good(folder, &state.notices);
+    return;
+  }
+  state.newest = checkpoint::open(folder / resume);
+  if (writes) set_aside_after(folder, state.newest->step);
+}
+
+}  // namespace
+
+FolderState open_run_folder(const config::Loaded& loaded, bool writes) {
+  const fs::path folder = loaded.config.output.folder;
+  const auto& resume = loaded.config.train.resume;
+  FolderState state;
+  state.exists = fs::exists(folder / "resolved.yaml");
+  if (resume == "never" && state.exists) {
+    fail_input(folder.string(), "train.resume is never, but a run is in this folder",
+               "another output.folder, or train.resume=auto to go on with it");
+  }
+  if (!state.exists) {
+    if (resume == "required" || resume.starts_with("step-")) {
+      fail_input(folder.string(), fmt::format("train.resume is {}, but there is no run in this folder", resume),
+                 "check output.folder, or train.resume=auto to start one");
+    }
+    if (fs::exists(folder) && !fs::is_directory(folder)) fail_input(folder.string(), "expected a folder, found a file");
+    return state;
+  }
+  state.resolved_yaml = core::read_text(folder / "resolved.yaml");
+  if (fs::exists(folder / "manifest.json")) state.manifest = core::parse_json_file(folder / "manifest.json");
+  compare_with_run(loaded, state);
+  find_checkpoint(loaded, state, writes);
+  if (resume == "required" && !state.newest) {
+    fail_input(folder.string(), "train.resume is required, but the run has no usable checkpoint",
+               "train.resume=auto starts from step 0");
+  }
+  state.finished = state.manifest.value("status", "") == "done";
+  return state;
+}
+
+void start_run_folder(const config::Loaded& loaded, const FolderState& state, const fs::path& tokenizer,
+                      const nlohmann::ordered_json& manifest) {
+  const fs::path folder = loaded.config.output.folder;
+  fs::create_directories(folder);
+  if (!state.exists) {
+    if (!loaded.file.empty()) core::write_text(folder / "config.yaml", core::read_text(loaded.file));
+    fs::create_directories(folder / "tokenizer");
+    for (const auto& entry : fs::directory_iterator(tokenizer)) {
+      if (entry.is_regular_file() && entry.path().filename().string().find("tokenizer") == 0) {
+        core::write_text(folder / "tokenizer" / entry.path().filename(), core::read_text(entry.path()));
+      }
+    }
+    auto first = manifest;
+    first["status"] = "running";
+    core::write_text(folder / "manifest.json", first.dump(2) + "\n");
+    core::write_text(folder / "resolved.yaml", config::to_resolved_yaml(loaded));  // last: now it is a run
+    return;
+  }
+  int start = 1;
+  while (fs::exists(folder / fmt::format("resolved-{}.yaml", start))) ++start;
+  core::write_text(folder / fmt::format("resolved-{}.yaml", start), config::to_resolved_yaml(loaded));
+  nlohmann::ordered_json values = state.manifest.value("resumes", nlohmann::ordered_json::array());
+  values.push_back(manifest);
+  ledger::update_manifest(folder, {{"resumes", values}, {"status", "running"}});
+}
+
+}  // namespace plumb::run

@@ -1,0 +1,33 @@
+// The run's folder: what stands in it, and whether a run starts, goes on, or is finished.
+#pragma once
+
+#include "core/config/load.h"
+#include "trainer/checkpoint/checkpoint.h"
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace plumb::run {
+
+struct FolderState {
+  bool exists = false;                           // a run has been here (resolved.yaml)
+  bool finished = false;                         // its manifest says done
+  std::optional<checkpoint::Manifest> newest;    // verified
+  nlohmann::ordered_json manifest;               // the run's, not the checkpoint's
+  std::string resolved_yaml;
+  std::vector<std::string> notices;              // damaged checkpoints that were passed over, accepted changes
+};
+
+// Reads the folder and applies train.resume and train.accept_changes. Throws Error(bad_input): `never` and something
+// is there; `required` or step-N and nothing is; keys that change the weights differ (lists them with the ways out).
+// With step-N, later checkpoints are renamed, not deleted (only when `writes`).
+FolderState open_run_folder(const config::Loaded&, bool writes);
+
+// First start: config.yaml, resolved.yaml, tokenizer/, manifest.json. Later: resolved-K.yaml beside it.
+void start_run_folder(const config::Loaded&, const FolderState&, const std::filesystem::path& tokenizer,
+                      const nlohmann::ordered_json& manifest);
+}  // namespace plumb::run

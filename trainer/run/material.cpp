@@ -1,0 +1,105 @@
+#include "trainer/run/material.h"
+
+#include "core/error.h"
+#include "trainer/tune/lora.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace plumb::run {
+
+namespace {
+
+template <class T, class U>
+void take(T& target, const std::optional<U>& value) {
+  if (value) target = static_cast<T>(*value);
+}
+
+std::vector<int32_t> end_ids(const Material& material) {
+  std::vector<int32_t> ids;
+  const auto add = [&](std::optional<int32_t> id) {
+    if (id && std::find(ids.begin(), ids.end(), *id) == ids.end()) ids.push_back(*id);
+  };
+  add(material.tokenizer->eos());
+  if (material.base) {
+    for (const int32_t id : material.base->eos_ids) add(id);
+  }
+  for (const auto& text : material.chat->stop_tokens()) add(material.tokenizer->token_id(text));
+  return ids;
+}
+
+// A vocabulary of the base, a dataset and a tokenizer that do not belong together train on nonsense without an error.
+void check_tokenizer_fits(const Material& material, const std::string& where) {
+  if (material.tokenizer->vocab_size() > material.spec.vocab_size) {
+    fail_input(where, fmt::format("expected a vocabulary of at most model.vocab_size {}, the tokenizer has {}",
+                                  material.spec.vocab_size, material.tokenizer->vocab_size()),
+               "leave model.vocab_size out: it follows the tokenizer");
+  }
+}
+
+}  // namespace
+
+model::ModelSpec spec_from_config(const config::ModelSection& section, const data::Tokenizer& tokenizer,
+                                  int64_t sequence_length) {
+  model::ModelSpec spec;
+  if (!section.family.empty()) spec.family = section.family;
+  take(spec.hidden_size, section.hidden_size);
+  take(spec.intermediate_size, section.intermediate_size);
+  take(spec.num_hidden_layers, section.num_hidden_layers);
+  take(spec.num_attention_heads, section.num_attention_heads);
+  spec.num_key_value_heads = section.num_key_value_heads.value_or(spec.num_attention_heads);
+  spec.head_dim = section.head_dim.value_or(spec.num_attention_heads > 0 ? spec.hidden_size / spec.num_attention_heads : 0);
+  spec.max_position_embeddings = section.max_position_embeddings.value_or(sequence_length);
+  spec.vocab_size = section.vocab_size.value_or(tokenizer.vocab_size());
+  take(spec.rope_theta, section.rope_theta);
+  take(spec.rms_norm_eps, section.rms_norm_eps);
+  take(spec.initializer_range, section.initializer_range);
+  take(spec.attention_dropout, section.attention_dropout);
+  take(spec.hidden_dropout, section.hidden_dropout);
+  take(spec.tie_word_embeddings, section.tie_word_embeddings);
+  spec.validate("model");
+  return spec;
+}
+
+Material open_material(const config::Loaded& loaded, const MaterialPaths& paths) {
+  const auto& config = loaded.config;
+  Material material;
+  if (!config.model.base.empty()) material.base = exporting::open_model(config.model.base);
+  material.tokenizer = data::load_tokenizer(paths.tokenizer);
+  material.chat = data::chat_template(config.tokenizer.chat_template,
+                                      material.base ? material.base->chat_template_jinja : "", *material.tokenizer);
+  if (material.base) {
+    material.spec = material.base->spec;
+    if (config.model.attention_dropout) material.spec.attention_dropout = *config.model.attention_dropout;
+    if (config.model.hidden_dropout) material.spec.hidden_dropout = *config.model.hidden_dropout;
+  } else {
+    material.spec = spec_from_config(config.model, *material.tokenizer, config.data.sequence_length);
+  }
+  check_tokenizer_fits(material, "tokenizer");
+  if (config.data.sequence_length > material.spec.max_position_embeddings) {
+    fail_input("data.sequence_length", fmt::format("expected at most model.max_position_embeddings {}, found {}",
+                                                   material.spec.max_position_embeddings, config.data.sequence_length));
+  }
+  material.lora = tune::lora_from_config(config.method);
+  material.end_ids = end_ids(material);
+  material.train = data::Dataset::open(paths.train);
+  if (!paths.validation.empty()) material.validation = data::Dataset::open(paths.validation);
+  if (!paths.replay.empty()) material.replay = data::Dataset::open(paths.replay);
+
+  data::RowStream::Options options;
+  options.seed = config.data.seed;
+  options.shuffle = config.data.shuffle;
+  options.pad_id = material.tokenizer->pad().value_or(0);
+  options.replay_share = config.data.replay ? config.data.replay->share : 0;
+  const int64_t length = config.data.sequence_length;
+  material.rows = std::make_unique<data::RowStream>(material.train, material.replay, length, options);
+  if (material.validation) {
+    options.shuffle = false;
+    options.replay_share = 0;
+    material.validation_rows = std::make_unique<data::RowStream>(material.validation, nullptr, length, options);
+  }
+  return material;
+}
+
+}  // namespace plumb::run

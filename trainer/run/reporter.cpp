@@ -1,0 +1,169 @@
+#include "trainer/run/reporter.h"
+
+#include "core/files.h"
+#include "core/log.h"
+#include "trainer/ops/cpu_features.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <iostream>
+#include <map>
+
+namespace plumb::run {
+
+namespace {
+
+// Dense bf16 tensor-core peaks, FLOP/s (NVIDIA data sheets, without sparsity).
+double published_peak(const std::string& gpu) {
+  static const std::map<std::string, double> peaks = {
+      {"A100", 312e12}, {"H100", 989e12}, {"H200", 989e12}, {"L40S", 362e12}, {"A10", 125e12}, {"B200", 2250e12}};
+  for (const auto& [name, peak] : peaks) {
+    if (gpu.find(name) != std::string::npos) return peak;
+  }
+  return 0;
+}
+
+std::string length_text(const config::TrainSection& train, const Length& length) {
+  std::string wanted;
+  if (train.tokens) wanted = core::human_count(static_cast<double>(*train.tokens)) + " tokens = ";
+  if (train.epochs) wanted = fmt::format("{:g} epochs = ", *train.epochs);
+  std::string text = wanted + core::with_commas(length.steps) + " steps";
+  if (length.epochs() > 0) text += fmt::format(" = {:.2f} epochs", length.epochs());
+  return text;
+}
+
+std::string batch_text(const Length& length, const Choices& choices, const parallel::MeshShape& mesh,
+                       int64_t sequence_length) {
+  const int64_t ranks = mesh.data * mesh.shard;
+  const auto [first, most] = rank_rows(length.rows_per_step, 0, static_cast<int>(ranks));
+  const int64_t accumulated = static_cast<int64_t>(micro_batches(most, choices.micro_batch_size).size());
+  std::string text = fmt::format("{} sequences x {} = {} tokens a step", core::with_commas(length.rows_per_step),
+                                 core::with_commas(sequence_length), core::with_commas(length.tokens_per_step));
+  const int64_t slots = ranks * choices.micro_batch_size * accumulated;
+  text += fmt::format(" = {} data rank{} x {} micro-batch x {} accumulated", ranks, ranks == 1 ? "" : "s",
+                      choices.micro_batch_size, accumulated);
+  if (slots != length.rows_per_step) {
+    text += fmt::format(" ({:.1f}% idle)", 100.0 * static_cast<double>(slots - length.rows_per_step) / static_cast<double>(slots));
+  }
+  return text;
+}
+
+}  // namespace
+
+Ceiling measure_ceiling(const Place& place, const std::string& precision, parallel::Communicator& world) {
+  if (place.device.is_cuda()) return {published_peak(place.processor) * place.ranks, false};
+  // All ranks measure at the same time: that is how they will compute.
+  const double gflops = ops::measure_gemm_gflops(precision == "bf16");
+  return {parallel::all_reduce_value(world, gflops) * 1e9, true};
+}
+
+Reporter::Reporter(const config::Loaded& loaded, const Place& place, const Length& length, const model::ModelSpec& spec,
+                   Ceiling ceiling, int64_t memory_limit, bool prints)
+    : loaded_(loaded),
+      place_(place),
+      length_(length),
+      flops_(model::flops_per_token(spec, loaded.config.data.sequence_length)),
+      ceiling_(ceiling),
+      memory_limit_(memory_limit),
+      prints_(prints),
+      folder_(loaded.config.output.folder) {
+  const auto style = core::progress_style(loaded.config.output.progress);
+  const bool bar = style == core::ProgressStyle::bar || (style == core::ProgressStyle::automatic && isatty(2) != 0);
+  if (prints_ && bar) bar_ = std::make_unique<core::ProgressBar>("training", length.steps, "steps", style);
+}
+
+Reporter::~Reporter() = default;
+
+double Reporter::share_of_ceiling(double tokens_per_second, bool causal) const {
+  if (ceiling_.flops_per_second <= 0) return 0;
+  return tokens_per_second * (causal ? flops_.causal : flops_.full) / ceiling_.flops_per_second;
+}
+
+void Reporter::start_block(const config::Loaded& loaded, const Material& material, const Choices& choices,
+                           const parallel::MeshShape& mesh, int64_t trained_parameters) {
+  if (!prints_) return;
+  const auto& config = loaded.config;
+  const int64_t parameters = model::parameter_count(material.spec);
+  std::string compute = choices.precision == "bf16" ? "bf16 compute, fp32 master" : "fp32";
+  note(fmt::format("plumb {} {}     {} rank{} x {} thread{} on {}     model {} {} parameters{}, {}",
+                   config.model.base.empty() ? "train" : "tune", loaded.file.filename().string(), place_.ranks,
+                   place_.ranks == 1 ? "" : "s", place_.threads, place_.threads == 1 ? "" : "s", place_.processor,
+                   config.model.preset.empty() ? material.spec.family : config.model.preset,
+                   core::with_commas(parameters),
+                   trained_parameters == parameters ? "" : ", " + core::with_commas(trained_parameters) + " trained",
+                   compute));
+  note("batch     " + batch_text(length_, choices, mesh, config.data.sequence_length));
+  note("length    " + length_text(config.train, length_));
+  const auto report = material.train->report();
+  note(fmt::format("data      {} documents, {} tokens, {} sequences an epoch{}",
+                   core::with_commas(material.train->documents()), core::with_commas(material.train->tokens()),
+                   core::with_commas(material.train->rows()),
+                   report.too_long > 0 ? fmt::format(", {} too long and dropped", core::with_commas(report.too_long)) : ""));
+  if (ceiling_.flops_per_second > 0) {
+    note(fmt::format("ceiling   {:.0f} GFLOP/s {} on all ranks together", ceiling_.flops_per_second / 1e9,
+                     ceiling_.measured ? "GEMM, measured now," : "published peak"));
+  }
+  for (const auto& origin : loaded.origins) {
+    if (!origin.replaced.empty() || origin.origin == "auto") {
+      note(fmt::format("changed   {} {}{} ({})", origin.key, origin.replaced.empty() ? "" : origin.replaced + " -> ",
+                       origin.value, origin.origin));
+    }
+  }
+  for (const auto& warning : loaded.warnings) note("warning   " + warning);
+}
+
+std::string Reporter::step_line(const StepReport& report) const {
+  const double rate = report.tokens_per_second;
+  std::string share;
+  if (ceiling_.flops_per_second > 0) {
+    share = fmt::format("  {} {:.1f}% (causal {:.1f}%)", ceiling_.measured ? "GEMM" : "MFU",
+                        100 * share_of_ceiling(rate, false), 100 * share_of_ceiling(rate, true));
+  }
+  const double left = rate > 0 ? static_cast<double>((length_.steps - report.step) * length_.tokens_per_step) / rate : 0;
+  return fmt::format("step  {}/{}  {:.1f}%  loss {:.4f}  lr {:.2e}  grad {:.2f}  {} tok/s{}  {}/{}  ETA {}",
+                     core::with_commas(report.step), core::with_commas(length_.steps),
+                     100.0 * static_cast<double>(report.step) / static_cast<double>(length_.steps), report.loss,
+                     report.learning_rate, report.grad_norm, core::human_count(rate), share,
+                     core::human_bytes(static_cast<double>(report.memory_bytes)),
+                     core::human_bytes(static_cast<double>(memory_limit_)), core::human_duration(left));
+}
+
+void Reporter::step(const StepReport& report) {
+  if (!prints_) return;
+  if (bar_) {
+    bar_->update(report.step, fmt::format("loss {:.4f}  {} tok/s", report.loss, core::human_count(report.tokens_per_second)));
+  } else if (core::progress_style(loaded_.config.output.progress) != core::ProgressStyle::none) {
+    core::say(step_line(report));
+  }
+  core::append_line(folder_ / "log.txt", step_line(report));
+  event({{"step", report.step},
+         {"tokens", report.tokens},
+         {"trained_tokens", report.trained_tokens},
+         {"loss", report.loss},
+         {"learning_rate", report.learning_rate},
+         {"grad_norm", report.grad_norm},
+         {"tokens_per_second", report.tokens_per_second},
+         {"mfu", share_of_ceiling(report.tokens_per_second, false)},
+         {"memory_bytes", report.memory_bytes},
+         {"seconds", report.seconds}});
+}
+
+void Reporter::evaluation(int64_t step, const nlohmann::ordered_json& metrics, const std::string& text) {
+  if (!prints_) return;
+  note(fmt::format("eval  {}  {}", core::with_commas(step), text));
+  nlohmann::ordered_json line = {{"step", step}, {"eval", metrics}};
+  event(line);
+}
+
+void Reporter::note(const std::string& text) {
+  if (!prints_) return;
+  core::say(text);
+  core::append_line(folder_ / "log.txt", text);
+}
+
+void Reporter::event(const nlohmann::ordered_json& line) {
+  if (prints_) core::append_line(folder_ / "metrics.jsonl", line.dump());
+}
+
+}  // namespace plumb::run

@@ -1,0 +1,161 @@
+#include "trainer/run/start.h"
+
+#include "core/error.h"
+#include "core/log.h"
+#include "trainer/families/spec_json.h"
+#include "trainer/ops/cpu_features.h"
+#include "trainer/ledger/manifest.h"
+#include "trainer/run/about.h"
+
+#include <ATen/Version.h>
+#include <fmt/format.h>
+
+#include <iostream>
+
+namespace plumb::run {
+
+namespace {
+
+void check_batch(const config::Config& config, const parallel::MeshShape& mesh) {
+  const int64_t ranks = mesh.data * mesh.shard;
+  if (config.train.global_batch_size >= ranks) return;
+  fail_input("train.global_batch_size",
+             fmt::format("expected at least one sequence for each of {} data ranks, found {}", ranks,
+                         config.train.global_batch_size),
+             fmt::format("train.global_batch_size={} or fewer ranks", ranks));
+}
+
+int64_t trained_parameters(const Context& context) {
+  int64_t count = 0;
+  for (const auto& parameter : model::parameters(context.material.spec, context.material.lora)) {
+    if (parameter.trainable) count += parameter.numel();
+  }
+  return count;
+}
+
+// The same rank, thread count and instruction set give the same bits; another one is said, not refused.
+void note_other_machine(Context& context) {
+  const auto& then = context.folder.manifest;
+  if (then.is_null() || !then.contains("processor")) return;
+  const bool same = then.value("ranks", 0) == context.place.ranks && then.value("threads", 0) == context.place.threads &&
+                    then.value("processor", "") == context.place.processor;
+  if (!same) {
+    context.reporter->note(fmt::format("resume    the run began on {} ranks x {} threads, {}: results agree to rounding, not bit for bit",
+                                       then.value("ranks", 0), then.value("threads", 0), then.value("processor", "")));
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<Context> make_context(config::Loaded loaded, const Place& place, parallel::CommunicatorPtr world,
+                                      const FolderState& state, const MaterialPaths& paths) {
+  auto context = std::make_unique<Context>();
+  context->loaded = std::move(loaded);
+  context->place = place;
+  context->folder = state;
+  const auto& config = context->config();
+  const parallel::MeshShape wanted{.pipeline = 1, .data = static_cast<int>(config.parallel.data),
+                                   .shard = static_cast<int>(config.parallel.shard.value_or(0))};
+  context->mesh = parallel::make_mesh(world, parallel::resolve_mesh(wanted, world->size()));
+  check_batch(config, context->mesh.shape);
+  context->material = open_material(context->loaded, paths);
+  context->length = resolve_length(config.train, config.data.sequence_length, context->material.rows->rows_per_epoch());
+  context->choices = decide(context->loaded, state, place, context->mesh.shape, context->material.spec,
+                            context->material.lora);
+  const auto options = engine_options(config, context->material.spec, context->material.lora, context->choices);
+  context->engine = engine::Engine::make(options, context->mesh, place.device);
+  const auto ceiling = measure_ceiling(place, context->choices.precision, *world);
+  context->reporter = std::make_unique<Reporter>(context->loaded, place, context->length, context->material.spec, ceiling,
+                                                 context->choices.memory_limit, context->main());
+  return context;
+}
+
+Progress load_weights(Context& context) {
+  const auto& config = context.config();
+  context.engine->initialise(static_cast<uint64_t>(config.train.seed));
+  if (context.material.base) context.engine->load(*context.material.base->weights);
+  if (!context.folder.newest) {
+    context.reporter->start_block(context.loaded, context.material, context.choices, context.mesh.shape,
+                                  trained_parameters(context));
+    return {};
+  }
+  auto& state = context.engine->state();
+  checkpoint::load(*context.folder.newest, state, *context.mesh.shard);
+  const auto& values = context.folder.newest->values;
+  if (values.at("loader") != context.material.rows->state() && config.train.accept_changes.empty()) {
+    fail_input(context.folder.newest->folder.string(),
+               fmt::format("the data of this run have changed since: {} then, {} now", values.at("loader").dump(),
+                           context.material.rows->state().dump()),
+               "restore the sources, or use another output.folder with model.base set to this checkpoint");
+  }
+  auto progress = Progress::from_json(values.at("progress"));
+  context.reporter->start_block(context.loaded, context.material, context.choices, context.mesh.shape,
+                                trained_parameters(context));
+  context.reporter->note(fmt::format("resume    from step-{}, {} steps to go", progress.step,
+                                     core::with_commas(context.length.steps - progress.step)));
+  note_other_machine(context);
+  return progress;
+}
+
+nlohmann::ordered_json start_manifest(const Context& context) {
+  const auto& material = context.material;
+  nlohmann::ordered_json manifest = {{"plumb", 1},
+                                     {"started", ledger::utc_now()},
+                                     {"ranks", context.place.ranks},
+                                     {"threads", context.place.threads},
+                                     {"processor", context.place.processor},
+                                     {"cpu", ops::cpu_description()},
+                                     {"device", context.place.device.str()},
+                                     {"libtorch", TORCH_VERSION},
+                                     {"precision", context.choices.precision},
+                                     {"tokenizer", material.tokenizer->digest()},
+                                     {"dataset", material.train->digest()}};
+  if (material.validation) manifest["validation"] = material.validation->digest();
+  if (material.replay) manifest["replay"] = material.replay->digest();
+  if (material.base) {
+    manifest["base"] = {{"path", context.config().model.base}, {"digest", material.base->weights->digest()}};
+  }
+  nlohmann::ordered_json sources = nlohmann::ordered_json::array();
+  for (const auto& source : context.config().data.sources) {
+    sources.push_back({{"name", source.name}, {"path", source.path}, {"license", source.license},
+                       {"language", source.language}, {"synthetic", source.synthetic}});
+  }
+  manifest["sources"] = sources;
+  manifest["environment"] = ledger::recorded_environment();
+  return manifest;
+}
+
+nlohmann::ordered_json about(const Context& context) {
+  const auto& material = context.material;
+  nlohmann::ordered_json about = {{"model", families::to_json(material.spec)},
+                                  {"lora", nullptr},
+                                  {"base", nullptr},
+                                  {"chat_template", material.chat->name()},
+                                  {"eos_ids", material.end_ids},
+                                  {"ranks", context.place.ranks},
+                                  {"threads", context.place.threads},
+                                  {"processor", context.place.processor}};
+  if (material.lora) {
+    about["lora"] = families::to_json(*material.lora);
+    about["base"] = {{"path", context.config().model.base}, {"digest", material.base->weights->digest()}};
+  }
+  return about;
+}
+
+void print_dry_run(Context& context) {
+  if (!context.main()) return;
+  context.reporter->start_block(context.loaded, context.material, context.choices, context.mesh.shape,
+                                trained_parameters(context));
+  const auto& data = *context.mesh.data_shard;
+  const auto [first, count] = rank_rows(context.length.rows_per_step, data.rank(), data.size());
+  const auto sizes = micro_batches(count, context.choices.micro_batch_size);
+  std::cout << print_memory(context.choices, context.place) << "\nactions of one step on rank 0\n"
+            << engine::print_plan(context.engine->plan(static_cast<int>(sizes.size()))) << "\n";
+  const auto batch = context.material.rows->batch(static_cast<uint64_t>(first), std::min<int64_t>(1, count));
+  const auto shown = std::min<size_t>(batch.ids.size(), 256);
+  std::cout << fmt::format("first sequence, {} of {} positions, {} documents\n", shown, batch.ids.size(),
+                           batch.doc_offsets.size() - 1)
+            << context.material.tokenizer->decode(std::span(batch.ids).first(shown)) << "\n";
+}
+
+}  // namespace plumb::run
