@@ -46,7 +46,10 @@ fs::path shard_path(const fs::path& folder, const std::string& name, const std::
 WeightFiles::WeightFiles(const fs::path& folder) {
   const fs::path index = folder / "model.safetensors.index.json";
   std::error_code error;
-  if (fs::exists(index, error)) return open_indexed(folder, index);
+  if (fs::exists(index, error)) {
+    open_indexed(folder, index);
+    return;
+  }
   if (!fs::exists(fs::symlink_status(folder / "model.safetensors", error))) {
     const bool pickled =
         fs::exists(folder / "pytorch_model.bin", error) || fs::exists(folder / "pytorch_model.bin.index.json", error);
