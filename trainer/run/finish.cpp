@@ -1,0 +1,160 @@
+#include "trainer/run/finish.h"
+
+#include "core/files.h"
+#include "core/log.h"
+#include "trainer/evaluate/sets.h"
+#include "trainer/export/export.h"
+#include "trainer/ledger/manifest.h"
+#include "trainer/run/about.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+
+namespace plumb::run {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+evaluate::Subject subject(Context& context) {
+  const auto& config = context.config();
+  return {*context.engine,
+          *context.material.tokenizer,
+          *context.material.chat,
+          context.material.end_ids,
+          *context.mesh.data_shard,
+          config.data.sequence_length,
+          config.eval.max_new_tokens,
+          config.eval.temperature,
+          static_cast<uint64_t>(config.train.seed)};
+}
+
+std::vector<evaluate::Score> score_sets(Context& context, bool only_during) {
+  std::vector<evaluate::Score> scores;
+  const auto tested = subject(context);
+  for (const auto& set : context.config().eval.sets) {
+    if (!only_during || set.during) scores.push_back(evaluate::evaluate_set(set, tested, context.config().eval.confidence));
+  }
+  return scores;
+}
+
+nlohmann::ordered_json to_json(const std::vector<evaluate::Score>& scores) {
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& score : scores) list.push_back(score.json());
+  return list;
+}
+
+std::vector<evaluate::Score> from_json(const nlohmann::ordered_json& list) {
+  std::vector<evaluate::Score> scores;
+  if (list.is_array()) {
+    for (const auto& score : list) scores.push_back(evaluate::Score::from_json(score));
+  }
+  return scores;
+}
+
+// The file that says in one place what came out: table, rules, and where the parts are.
+void write_report(Context& context, const Progress& progress, const std::string& table,
+                  const std::map<std::string, double>& validation, const std::vector<evaluate::RuleOutcome>& rules) {
+  const auto& config = context.config();
+  std::string text = fmt::format("# {}\n\n{} steps, {} tokens ({:.0f} trained)\n", config.output.name,
+                                 core::with_commas(progress.step), core::with_commas(progress.tokens),
+                                 progress.trained_tokens);
+  for (const auto& [name, value] : validation) text += fmt::format("\n{}: {:.4f}\n", name, value);
+  if (!table.empty()) text += "\n" + table;
+  for (const auto& rule : rules) {
+    text += fmt::format("\n- {} {}: {}\n", rule.metric, rule.rule, rule.passed ? "pass" : "FAIL");
+  }
+  core::write_text(fs::path(config.output.folder) / "report.md", text);
+}
+
+std::vector<std::string> export_model(Context& context) {
+  const auto& config = context.config();
+  std::vector<std::string> written;
+  for (const auto& format : config.output.export_.formats) {
+    const fs::path out = fs::path(config.output.export_.folder) / format;
+    if (fs::exists(out / "config.json")) {  // an earlier end of this run was cut off after its export
+      written.push_back(out.string());
+      continue;
+    }
+    const auto model = exporting::open_model(config.output.folder);
+    const exporting::ExportRequest request{model.spec,    *model.weights, *model.tokenizer, model.chat->jinja(),
+                                           model.eos_ids, out,            config.output.export_.dtype,
+                                           config.output.export_.max_shard};
+    exporting::export_hf(request);
+    written.push_back(out.string());
+  }
+  return written;
+}
+
+// One line after the table: how many rules passed and where the export is.
+void say_outcome(Context& context, const std::vector<evaluate::RuleOutcome>& rules, const std::vector<std::string>& exported,
+                 bool passed) {
+  std::string line;
+  if (!rules.empty()) {
+    const auto count = std::count_if(rules.begin(), rules.end(), [](const auto& rule) { return rule.passed; });
+    line = fmt::format("{} of {} rules passed", count, rules.size());
+  }
+  for (const auto& folder : exported) line += fmt::format("{}exported {}", line.empty() ? "" : "; ", folder);
+  if (!passed && !context.config().output.export_.formats.empty() && exported.empty()) line += "; nothing exported";
+  if (!line.empty()) context.reporter->note(line);
+}
+
+}  // namespace
+
+std::map<std::string, double> evaluate_sets_during(Context& context) {
+  std::map<std::string, double> metrics;
+  for (const auto& score : score_sets(context, true)) metrics[score.name + "." + score.metric] = score.value;
+  return metrics;
+}
+
+void score_base(Context& context, Progress& progress) {
+  const auto& config = context.config();
+  if (!config.eval.before || config.eval.sets.empty() || progress.step > 0 || !progress.base_scores.is_null()) return;
+  context.reporter->note("eval      the base, before step 1");
+  progress.base_scores = to_json(score_sets(context, false));
+}
+
+int finish_stopped(Context& context, const Progress& progress) {
+  context.reporter->note(fmt::format("stopped   on request or time limit at step {}; the same command goes on from there",
+                                     core::with_commas(progress.step)));
+  if (context.main()) {
+    ledger::update_manifest(context.config().output.folder, {{"status", "stopped"}, {"step", progress.step}});
+  }
+  return static_cast<int>(ExitCode::stopped);
+}
+
+ExitCode finish(Context& context, const Progress& progress) {
+  const auto& config = context.config();
+  const auto tuned = score_sets(context, false);
+  const auto validation = validation_metrics(context);
+  const auto base = from_json(progress.base_scores);
+  const auto rules = config.eval.pass.empty() ? std::vector<evaluate::RuleOutcome>()
+                                              : evaluate::apply_rules(config.eval.pass, base, tuned);
+  const bool passed = std::all_of(rules.begin(), rules.end(), [](const auto& rule) { return rule.passed; });
+  if (context.main()) {
+    std::vector<evaluate::Column> columns;
+    if (!base.empty()) columns.push_back({"base", base});
+    columns.push_back({config.model.base.empty() ? "trained" : "tuned", tuned});
+    std::string markdown;
+    if (!tuned.empty()) {
+      std::cout << evaluate::print_table(columns, rules, config.eval.confidence) << std::flush;
+      markdown = evaluate::markdown_table(columns, rules, config.eval.confidence);
+    }
+    core::write_text(fs::path(config.output.folder) / "scores.json",
+                     nlohmann::ordered_json({{"base", progress.base_scores}, {"tuned", to_json(tuned)}}).dump(2) + "\n");
+    write_report(context, progress, markdown, validation, rules);
+    std::vector<std::string> exported;
+    if (passed || config.output.export_.when == "always") exported = export_model(context);
+    say_outcome(context, rules, exported, passed);
+    ledger::update_manifest(config.output.folder, {{"status", "done"},
+                                                   {"finished", ledger::utc_now()},
+                                                   {"step", progress.step},
+                                                   {"tokens", progress.tokens},
+                                                   {"passed", passed}});
+  }
+  return passed ? ExitCode::ok : ExitCode::rule_failed;
+}
+
+}  // namespace plumb::run
