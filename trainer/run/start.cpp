@@ -7,7 +7,7 @@
 #include "trainer/ledger/manifest.h"
 #include "trainer/run/about.h"
 
-#include <ATen/Version.h>
+#include <torch/headeronly/version.h>
 #include <fmt/format.h>
 
 #include <iostream>
