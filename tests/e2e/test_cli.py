@@ -1,0 +1,113 @@
+"""What a user types and reads: help, exit codes, one clear error for one mistake, nothing lost."""
+import json
+import unittest
+
+from support import RunFolder
+
+
+class CommandLine(RunFolder):
+    def refused(self, *words, code=2, ranks=1):
+        done = self.plumb(*words, check=False, ranks=ranks)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        self.assertNotIn("terminate called", done.stderr)
+        return done.stderr
+
+    def test_help_names_every_command(self):
+        text = self.plumb("--help").stdout
+        for name in ("train", "tune", "eval", "generate", "export", "data build", "tokenizer train", "config check"):
+            self.assertIn(name, text)
+            done = self.plumb(*name.split(), "--help")
+            self.assertIn("usage: plumb " + name, done.stdout)
+
+    def test_unknown_command_and_option(self):
+        self.assertIn("did you mean 'plumb train'", self.refused("trian", "x.yaml"))
+        self.assertIn("--dry-rum", self.refused("train", self.config(), "--dry-rum"))
+
+    def test_missing_file_is_named(self):
+        self.assertIn("nowhere.yaml", self.refused("train", "nowhere.yaml"))
+        (self.folder / "text.txt").unlink()
+        self.assertIn("text.txt", self.refused("train", self.config()))
+
+    def test_every_mistake_at_once_with_place(self):
+        (self.folder / "bad.yaml").write_text(
+            "model: {family: llama}\nmethod:\n  lora_r: 16\ntrain: {steps: 5, epochs: 2, global_batch_size: 8}\n")
+        text = self.refused("train", "bad.yaml")
+        self.assertIn("bad.yaml:3:3: error: unknown key method.lora_r", text)
+        self.assertIn("method.lora.rank", text)
+        self.assertIn("expected one length", text)
+        self.assertIn("nothing was started", text)
+
+    def test_a_mistake_under_mpirun_ends_all_ranks_with_2(self):
+        text = self.refused("train", self.config(), "train.global_batch_size=1", ranks=2)
+        self.assertIn("train.global_batch_size", text)
+
+    def test_a_mesh_that_does_not_fit_names_the_nearest(self):
+        self.assertIn("parallel", self.refused("train", self.config(), "parallel.shard=3", ranks=2))
+
+    def test_changed_weights_key_is_refused_on_resume_and_says_the_ways_out(self):
+        config = self.config(steps=4)
+        self.plumb("train", config)
+        text = self.refused("train", config, "train.learning_rate=5e-4")
+        self.assertIn("train.learning_rate", text)
+        self.assertIn("accept_changes", text)
+
+    def test_a_finished_run_says_so_and_ends_with_0(self):
+        config = self.config(steps=4)
+        self.plumb("train", config)
+        self.assertIn("nothing to do", self.plumb("train", config).stderr)
+
+    def test_resume_never_refuses_a_used_folder(self):
+        config = self.config(steps=4)
+        self.plumb("train", config)
+        self.assertIn("train.resume is never", self.refused("train", config, "resume=never"))
+
+    def test_damaged_checkpoint_is_named_and_passed_over(self):
+        config = self.config(steps=6, save="2 steps")
+        self.plumb("train", config, "output.checkpoint.keep_last=3")
+        shard = next((self.folder / "run/step-6").glob("*.safetensors"))
+        damaged = bytearray(shard.read_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        shard.write_bytes(damaged)
+        done = self.plumb("train", config, "output.checkpoint.keep_last=3")
+        self.assertIn(shard.name, done.stderr)
+        self.assertIn("step-4", done.stderr)
+
+    def test_dry_run_prints_plan_and_memory_and_starts_nothing(self):
+        done = self.plumb("train", self.config(), "--dry-run")
+        self.assertIn("largest micro-batch", done.stdout)
+        self.assertIn("F(", done.stdout)
+        self.assertFalse((self.folder / "run").exists())
+
+    def test_memory_limit_is_exit_3_before_step_1(self):
+        text = self.refused("train", self.config(), "parallel.memory_limit=1MB", code=3)
+        self.assertIn("micro_batch", text)
+        self.assertFalse((self.folder / "run/metrics.jsonl").exists())
+
+    def test_not_finite_is_exit_5_and_keeps_the_checkpoint(self):
+        config = self.config(steps=200, save="1 steps", train=", clip_grad_norm: none")
+        done = self.plumb("train", config, "train.learning_rate=1e30", "train.schedule.warmup=0 steps", check=False)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn("not finite", done.stderr)
+        self.assertTrue(list((self.folder / "run").glob("step-*")))
+
+    def test_resolved_file_runs_and_gives_the_same_losses(self):
+        self.plumb("train", self.config(steps=4))
+        self.plumb("train", "run/resolved.yaml", f"output.folder={self.folder}/again")
+        self.assertEqual(self.losses("run"), self.losses("again"))
+
+    def test_metrics_carry_full_names(self):
+        self.plumb("train", self.config(steps=3))
+        entry = json.loads((self.folder / "run/metrics.jsonl").read_text().splitlines()[0])
+        for name in ("step", "tokens", "trained_tokens", "loss", "learning_rate", "grad_norm", "tokens_per_second", "mfu",
+                     "memory_bytes", "seconds"):
+            self.assertIn(name, entry)
+
+    def test_tokenizer_round_trip(self):
+        self.plumb("train", self.config(steps=1))
+        (self.folder / "lines.txt").write_text("hello there\nking\n")
+        ids = self.plumb("tokenizer", "encode", "--tokenizer", "run/tokenizer/tokenizer.json", "--lines", "lines.txt").stdout
+        self.assertEqual(ids.splitlines()[1].split(), [str(b) for b in b"king"])
+
+
+if __name__ == "__main__":
+    unittest.main()
