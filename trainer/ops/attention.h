@@ -4,14 +4,18 @@
 // Online softmax as in FlashAttention (arXiv 2205.14135): nothing of size T x T is kept.
 #pragma once
 #include <ATen/core/Tensor.h>
+
 #include <cstdint>
 
 namespace plumb::ops {
 
-struct AttentionShape { int64_t heads, kv_heads, head_dim; double scale; };
+struct AttentionShape {
+  int64_t heads, kv_heads, head_dim;
+  double scale;
+};
 struct AttentionOut {
-  at::Tensor out;   // [T, n * hd], dtype of qkv
-  at::Tensor lse;   // [n, T] fp32 log-sum-exp of the scaled scores: partial results merge by it
+  at::Tensor out;  // [T, n * hd], dtype of qkv
+  at::Tensor lse;  // [n, T] fp32 log-sum-exp of the scaled scores: partial results merge by it
 };
 AttentionOut attention(const at::Tensor& qkv, const at::Tensor& doc_offsets, AttentionShape shape);
 // Returns dqkv [T, (n + 2 nkv) * hd]. Deterministic for a fixed thread count.

@@ -4,9 +4,11 @@
 
 namespace plumb::ops {
 
-struct CpuFeatures { bool avx2 = false, fma = false, avx512 = false, avx512_bf16 = false, amx_bf16 = false; };
+struct CpuFeatures {
+  bool avx2 = false, fma = false, avx512 = false, avx512_bf16 = false, amx_bf16 = false;
+};
 const CpuFeatures& cpu_features();
-std::string cpu_description();     // "avx512 avx512_bf16" for the start block and manifests
+std::string cpu_description();  // "avx512 avx512_bf16" for the start block and manifests
 // GFLOP/s of a square fp32 GEMM measured now with the current thread count (about 0.2 s): this machine's ceiling.
 double measure_gemm_gflops(bool bf16);
 

@@ -4,7 +4,7 @@
 
 namespace plumb::ops {
 
-at::Tensor embedding(const at::Tensor& ids, const at::Tensor& weight);                 // [T, H], dtype of weight
+at::Tensor embedding(const at::Tensor& ids, const at::Tensor& weight);  // [T, H], dtype of weight
 // dweight [V, H] fp32 += scatter of dy [T, H]; fixed order: position by position.
 void embedding_grad_weight_(at::Tensor dweight, const at::Tensor& ids, const at::Tensor& dy);
 

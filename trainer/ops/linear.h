@@ -4,7 +4,7 @@
 
 namespace plumb::ops {
 
-at::Tensor linear(const at::Tensor& x, const at::Tensor& weight);                      // [T, O], dtype of x
+at::Tensor linear(const at::Tensor& x, const at::Tensor& weight);  // [T, O], dtype of x
 void linear_out(at::Tensor y, const at::Tensor& x, const at::Tensor& weight);
 // dx = dy W
 at::Tensor linear_grad_input(const at::Tensor& dy, const at::Tensor& weight);

@@ -2,14 +2,15 @@
 // modeling_llama.py: the normalised value is cast to the activation dtype, then multiplied by the weight).
 #pragma once
 #include <ATen/core/Tensor.h>
+
 #include <optional>
 
 namespace plumb::ops {
 
 struct RmsNormOut {
-  at::Tensor y;         // [T, H] normalised and scaled
-  at::Tensor sum;       // [T, H] x + delta (x itself when there is no delta): the new residual stream
-  at::Tensor rstd;      // [T] fp32
+  at::Tensor y;     // [T, H] normalised and scaled
+  at::Tensor sum;   // [T, H] x + delta (x itself when there is no delta): the new residual stream
+  at::Tensor rstd;  // [T] fp32
 };
 // sum = x + delta; rstd = (mean(sum^2) + eps)^-1/2; y = sum * rstd * weight.  x, delta [T, H]; weight [H].
 RmsNormOut rms_norm(const at::Tensor& x, const std::optional<at::Tensor>& delta, const at::Tensor& weight, double eps);

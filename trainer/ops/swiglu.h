@@ -4,7 +4,7 @@
 
 namespace plumb::ops {
 
-at::Tensor swiglu(const at::Tensor& gate_up);                                     // [T, F]
-at::Tensor swiglu_grad(const at::Tensor& dy, const at::Tensor& gate_up);          // [T, 2F]
+at::Tensor swiglu(const at::Tensor& gate_up);                             // [T, F]
+at::Tensor swiglu_grad(const at::Tensor& dy, const at::Tensor& gate_up);  // [T, 2F]
 
 }  // namespace plumb::ops

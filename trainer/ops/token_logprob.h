@@ -2,17 +2,20 @@
 // x [T, H], weight [V, H], labels int32 [T] (-1 = none: log-probability 0, gradient 0).
 #pragma once
 #include <ATen/core/Tensor.h>
+
 #include <cstdint>
 #include <optional>
 
 namespace plumb::ops {
 
 // Partial softmax statistics over a slice of the vocabulary; slices merge (tensor parallelism).
-struct SoftmaxSlice { at::Tensor max, sum, target; };  // fp32 [T] each: max logit, sum of exp(logit - max), target logit (or 0)
+struct SoftmaxSlice {
+  at::Tensor max, sum, target;
+};  // fp32 [T] each: max logit, sum of exp(logit - max), target logit (or 0)
 
 struct TokenLogprob {
-  at::Tensor logprob;   // fp32 [T]
-  at::Tensor lse;       // fp32 [T] log-sum-exp of the logits
+  at::Tensor logprob;  // fp32 [T]
+  at::Tensor lse;      // fp32 [T] log-sum-exp of the logits
 };
 TokenLogprob token_logprob(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& labels);
 SoftmaxSlice token_softmax_slice(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& labels,
@@ -24,7 +27,9 @@ at::Tensor token_logprob_grad(const at::Tensor& dlogprob, const at::Tensor& x, c
 
 // The fast case: forward and backward in one pass over the chunks, loss = -sum_t scale[t] * logprob[t].
 // scale fp32 [T] (loss weight / normaliser). Returns logprob and dx (already the gradient of the loss).
-struct FusedCrossEntropy { at::Tensor logprob, dx; };
+struct FusedCrossEntropy {
+  at::Tensor logprob, dx;
+};
 FusedCrossEntropy fused_cross_entropy(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& labels,
                                       const at::Tensor& scale, std::optional<at::Tensor> dweight);
 
