@@ -1,0 +1,120 @@
+#include "data/tokenizer/added_tokens.h"
+
+#include "data/tokenizer/unicode.h"
+
+#include <algorithm>
+
+namespace plumb::data {
+
+void AddedTokenMatcher::add(const AddedToken& token, std::string_view text) {
+  if (text.empty()) return;
+  int32_t node = 0;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    int32_t next = child(node, byte);
+    if (next < 0) {
+      next = static_cast<int32_t>(nodes_.size());
+      nodes_[static_cast<size_t>(node)].children.emplace_back(byte, next);
+      nodes_.emplace_back();
+    }
+    node = next;
+  }
+  if (nodes_[static_cast<size_t>(node)].token >= 0) return;  // the first of two equal texts counts
+  nodes_[static_cast<size_t>(node)].token = static_cast<int32_t>(tokens_.size());
+  tokens_.push_back(token);
+  const auto byte = static_cast<unsigned char>(text[0]);
+  if (text.size() == 1) {
+    first_[byte] = 2;
+  } else {
+    first_[byte] = std::max<uint8_t>(first_[byte], 1);
+    const unsigned pair = byte * 256u + static_cast<unsigned char>(text[1]);
+    pairs_[pair / 8] |= static_cast<uint8_t>(1u << pair % 8);
+  }
+}
+
+int32_t AddedTokenMatcher::child(int32_t node, unsigned char byte) const {
+  for (const auto& [label, next] : nodes_[static_cast<size_t>(node)].children)
+    if (label == byte) return next;
+  return -1;
+}
+
+bool AddedTokenMatcher::find(std::string_view text, size_t from, Match& match) const {
+  const auto* p = reinterpret_cast<const unsigned char*>(text.data());
+  for (size_t at = from; at < text.size(); ++at) {
+    const uint8_t kind = first_[p[at]];
+    if (kind == 0) continue;
+    if (kind == 1) {
+      if (at + 1 >= text.size()) return false;
+      const unsigned pair = p[at] * 256u + p[at + 1];
+      if (!(pairs_[pair / 8] >> pair % 8 & 1)) continue;
+    }
+    int32_t node = 0, longest = -1;
+    size_t end = at;
+    for (size_t i = at; i < text.size(); ++i) {
+      node = child(node, p[i]);
+      if (node < 0) break;
+      if (const int32_t token = nodes_[static_cast<size_t>(node)].token; token >= 0) {
+        longest = token;
+        end = i + 1;
+      }
+    }
+    if (longest < 0) continue;
+    match = {at, end, &tokens_[static_cast<size_t>(longest)]};
+    return true;
+  }
+  return false;
+}
+
+namespace {
+
+bool has(uint8_t bit, CodePoint c) { return (unicode_table().bits(c.value) & bit) != 0; }
+
+size_t spaces_before(std::string_view text, size_t at) {
+  while (at > 0) {
+    const CodePoint c = decode_utf8_before(text.data(), text.data() + at);
+    if (!has(kSpace, c)) break;
+    at -= c.size;
+  }
+  return at;
+}
+
+size_t spaces_after(std::string_view text, size_t at) {
+  while (at < text.size()) {
+    const CodePoint c = decode_utf8(text.data() + at);
+    if (!has(kSpace, c)) break;
+    at += c.size;
+  }
+  return at;
+}
+
+bool inside_a_word(std::string_view text, size_t begin, size_t end) {
+  return (begin > 0 && has(kWord, decode_utf8_before(text.data(), text.data() + begin))) ||
+         (end < text.size() && has(kWord, decode_utf8(text.data() + end)));
+}
+
+}  // namespace
+
+void AddedTokenMatcher::split(std::string_view text, bool specials_as_text, std::vector<Piece>& pieces,
+                              int64_t* special_texts) const {
+  size_t done = 0;
+  Match match{};
+  // The search goes on behind the token's own text even when it took white space behind it, and a match that is
+  // discarded is not tried again in a shorter form: both as `tokenizers` does it.
+  for (size_t from = 0; !tokens_.empty() && find(text, from, match); from = match.end) {
+    const AddedToken& token = *match.token;
+    if (specials_as_text && token.special) {
+      if (special_texts) ++*special_texts;
+      continue;
+    }
+    if (token.single_word && inside_a_word(text, match.begin, match.end)) continue;
+    size_t begin = match.begin, end = match.end;
+    if (token.lstrip) begin = std::max(spaces_before(text, begin), done);
+    if (token.rstrip) end = spaces_after(text, end);
+    if (begin > done) pieces.push_back({-1, text.substr(done, begin - done)});
+    pieces.push_back({token.id, text.substr(begin, end - begin)});
+    done = end;
+  }
+  if (done < text.size()) pieces.push_back({-1, text.substr(done)});
+}
+
+}  // namespace plumb::data

@@ -1,0 +1,189 @@
+#include "data/tokenizer/bpe_tokenizer.h"
+
+#include "data/tokenizer/byte_level.h"
+#include "data/tokenizer/unicode.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstring>
+
+namespace plumb::data {
+
+namespace {
+
+uint64_t next_serial() {
+  static std::atomic<uint64_t> serial{1};
+  return serial++;
+}
+
+std::string normalize(std::string_view text, bool nfc) {
+  std::string normalized;
+  return nfc && normalize_nfc(text, normalized) ? normalized : std::string(text);
+}
+
+}  // namespace
+
+BpeTokenizer::BpeTokenizer(TokenizerParts parts) : parts_(std::move(parts)), serial_(next_serial()) {
+  texts_ = parts_.model->tokens();
+  for (const AddedToken& token : parts_.added) {
+    const auto id = static_cast<size_t>(token.id);
+    if (id >= texts_.size()) texts_.resize(id + 1);
+    texts_[id] = token.content;
+    added_ids_.emplace(token.content, token.id);
+    (token.normalized ? normalized_ : raw_).add(token, token.normalized ? normalize(token.content, parts_.nfc) : token.content);
+  }
+  special_.assign(texts_.size(), false);
+  for (const AddedToken& token : parts_.added)
+    if (token.special) special_[static_cast<size_t>(token.id)] = true;
+  for (const auto& id : {parts_.bos, parts_.eos, parts_.pad})
+    if (id) special_[static_cast<size_t>(*id)] = true;
+  bytes_.reserve(texts_.size());
+  for (const std::string& text : texts_) bytes_.push_back(from_byte_level(text).value_or(text));
+}
+
+// Caches are per thread and owned by one tokenizer at a time; two slots serve a pair of tokenizers in turn.
+WordCache& BpeTokenizer::cache_of_this_thread() const {
+  struct Owned {
+    uint64_t owner = 0;
+    std::unique_ptr<WordCache> cache;
+  };
+  thread_local std::array<Owned, 2> caches;
+  if (caches[0].owner == serial_) return *caches[0].cache;
+  std::swap(caches[0], caches[1]);
+  if (caches[0].owner != serial_) {
+    caches[0].cache = std::make_unique<WordCache>();
+    caches[0].owner = serial_;
+  }
+  return *caches[0].cache;
+}
+
+namespace {
+
+// Ids on their way into the vector: appended in batches, so that a cached word costs one copy of fixed size.
+class Writer {
+ public:
+  explicit Writer(std::vector<int32_t>& ids) : ids_(ids) {}
+  ~Writer() { flush(); }
+  void append_up_to_most(const int32_t* ids, size_t count) {  // reads kMostIds whatever the count is
+    if (count_ + WordCache::kMostIds > buffer_.size()) flush();
+    std::memcpy(buffer_.data() + count_, ids, WordCache::kMostIds * sizeof(int32_t));
+    count_ += count;
+  }
+  std::vector<int32_t>& direct() {
+    flush();
+    return ids_;
+  }
+  void flush() {
+    ids_.insert(ids_.end(), buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(count_));
+    count_ = 0;
+  }
+
+ private:
+  std::vector<int32_t>& ids_;
+  size_t count_ = 0;
+  std::array<int32_t, 2048> buffer_;
+};
+
+}  // namespace
+
+void BpeTokenizer::encode_text(std::string_view text, WordCache& cache, std::vector<int32_t>& ids) const {
+  const BpeModel& model = *parts_.model;
+  if (!model.has_merges() && !model.ignore_merges && !parts_.pre_tokenizer.add_prefix_space) return model.encode(text, ids);
+  Writer writer(ids);
+  std::vector<int32_t> fresh;
+  const char* const text_begin = text.data();
+  const char* const text_end = text.data() + text.size();
+  parts_.pre_tokenizer.split(text, [&](const char* begin, const char* end) {
+    const std::string_view word(begin, static_cast<size_t>(end - begin));
+    if (word.size() > WordCache::kLongestWord) return model.encode(word, writer.direct());
+    const bool inside = begin >= text_begin && end <= text_end;
+    const auto key = WordCache::key(word, inside ? static_cast<size_t>(text_end - begin) : word.size());
+    WordCache::Entry& entry = cache.slot(key);
+    if (!WordCache::holds(entry, key)) {
+      fresh.clear();
+      model.encode(word, fresh);
+      if (fresh.size() > WordCache::kMostIds) {
+        auto& out = writer.direct();
+        out.insert(out.end(), fresh.begin(), fresh.end());
+        return;
+      }
+      WordCache::store(entry, key, fresh.data(), fresh.size());
+    }
+    writer.append_up_to_most(entry.ids, entry.count());
+  });
+}
+
+void BpeTokenizer::encode(std::string_view text, std::vector<int32_t>& ids, SpecialInText mode, EncodeCounts* counts) const {
+  std::string repaired;
+  if (!is_valid_utf8(text)) {
+    repaired = repair_utf8(text, counts ? &counts->invalid_bytes : nullptr);
+    text = repaired;
+  }
+  WordCache& cache = cache_of_this_thread();
+  const bool as_text = mode == SpecialInText::text;
+  int64_t* const met = counts ? &counts->special_texts : nullptr;
+  std::vector<AddedTokenMatcher::Piece> pieces, inner;
+  raw_.split(text, as_text, pieces, met);
+  std::string normal;
+  for (const auto& piece : pieces) {
+    if (piece.id >= 0) {
+      ids.push_back(piece.id);
+      continue;
+    }
+    std::string_view part = piece.text;
+    if (parts_.nfc && normalize_nfc(part, normal)) part = normal;
+    inner.clear();
+    normalized_.split(part, as_text, inner, met);
+    for (const auto& token : inner) {
+      if (token.id >= 0)
+        ids.push_back(token.id);
+      else
+        encode_text(token.text, cache, ids);
+    }
+  }
+}
+
+void BpeTokenizer::encode_with_specials(std::string_view text, std::vector<int32_t>& ids) const {
+  ids.insert(ids.end(), parts_.prefix.begin(), parts_.prefix.end());
+  encode(text, ids, SpecialInText::token, nullptr);
+  ids.insert(ids.end(), parts_.suffix.begin(), parts_.suffix.end());
+}
+
+std::string BpeTokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
+  std::string text;
+  for (const int32_t id : ids) {
+    if (id < 0 || static_cast<size_t>(id) >= bytes_.size()) continue;
+    if (skip_special && special_[static_cast<size_t>(id)]) continue;
+    text += bytes_[static_cast<size_t>(id)];
+  }
+  return is_valid_utf8(text) ? text : repair_utf8(text);
+}
+
+std::string BpeTokenizer::token_bytes(int32_t id) const {
+  return id >= 0 && static_cast<size_t>(id) < bytes_.size() ? bytes_[static_cast<size_t>(id)] : std::string();
+}
+
+std::string BpeTokenizer::token_text(int32_t id) const {
+  return id >= 0 && static_cast<size_t>(id) < texts_.size() ? texts_[static_cast<size_t>(id)] : std::string();
+}
+
+std::optional<int32_t> BpeTokenizer::token_id(std::string_view token) const {
+  if (const auto added = added_ids_.find(std::string(token)); added != added_ids_.end()) return added->second;
+  const int32_t id = parts_.model->id(token);
+  return id < 0 ? std::nullopt : std::optional<int32_t>(id);
+}
+
+bool BpeTokenizer::is_special(int32_t id) const {
+  return id >= 0 && static_cast<size_t>(id) < special_.size() && special_[static_cast<size_t>(id)];
+}
+
+bool BpeTokenizer::adds_bos() const {
+  return parts_.bos && std::find(parts_.prefix.begin(), parts_.prefix.end(), *parts_.bos) != parts_.prefix.end();
+}
+
+bool BpeTokenizer::adds_eos() const {
+  return parts_.eos && std::find(parts_.suffix.begin(), parts_.suffix.end(), *parts_.eos) != parts_.suffix.end();
+}
+
+}  // namespace plumb::data

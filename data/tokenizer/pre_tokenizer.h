@@ -1,0 +1,51 @@
+// Cuts text into the pieces inside which BPE merges: the `pre_tokenizer` of a tokenizer.json.
+#pragma once
+
+#include "data/tokenizer/pattern.h"
+#include "data/tokenizer/scanner.h"
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace plumb::data {
+
+// What becomes of the matches of a pattern (names of tokenizer.json).
+enum class SplitBehavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
+
+struct SplitStage {
+  enum class Kind { scanner, regex, literal, digits } kind = Kind::scanner;
+  Scanner scanner = Scanner::none;
+  std::shared_ptr<const Pattern> regex;
+  std::string literal;
+  SplitBehavior behavior = SplitBehavior::isolated;
+  bool invert = false;
+};
+
+class PreTokenizer {
+ public:
+  std::vector<SplitStage> stages;  // in order
+  bool add_prefix_space = false;   // of the closing ByteLevel
+  bool use_regex = true;           // ByteLevel applies GPT-2's pattern
+
+  // Calls piece(begin, end) for every piece of `text`; the pieces do not outlive the call.
+  template <class Piece>
+  void split(std::string_view text, Piece&& piece) const {
+    if (stages.empty() && !add_prefix_space) return scan_pieces(use_regex ? Scanner::gpt2 : Scanner::none, text, piece);
+    if (stages.size() == 1 && !add_prefix_space && !use_regex && tiles(stages[0]))
+      return scan_pieces(stages[0].scanner, text, piece);
+    std::deque<std::string> prefixed;
+    for (const std::string_view part : split_by_stages(text, prefixed))
+      scan_pieces(use_regex ? Scanner::gpt2 : Scanner::none, part, piece);
+  }
+
+ private:
+  static bool tiles(const SplitStage& stage) {
+    return stage.kind == SplitStage::Kind::scanner && stage.behavior == SplitBehavior::isolated;
+  }
+  std::vector<std::string_view> split_by_stages(std::string_view text, std::deque<std::string>& prefixed) const;
+};
+
+}  // namespace plumb::data

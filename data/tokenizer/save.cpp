@@ -1,0 +1,32 @@
+// save_tokenizer: what transformers and serving engines load.
+#include "core/error.h"
+#include "core/files.h"
+#include "data/tokenizer/bpe_tokenizer.h"
+
+#include <nlohmann/json.hpp>
+
+namespace plumb::data {
+
+void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder, const std::string& chat_template_jinja) {
+  nlohmann::ordered_json config;
+  config["tokenizer_class"] = "PreTrainedTokenizerFast";
+  const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);
+  if (!bpe) fail_internal("save_tokenizer: not a tokenizer of this library");
+  const auto name = [&](const char* key, std::optional<int32_t> id) {
+    if (id) config[key] = bpe->token_text(*id);
+  };
+  name("bos_token", tokenizer.bos());
+  name("eos_token", tokenizer.eos());
+  name("pad_token", tokenizer.pad());
+  config["add_bos_token"] = bpe->adds_bos();
+  config["add_eos_token"] = bpe->adds_eos();
+  config["clean_up_tokenization_spaces"] = false;
+  if (!chat_template_jinja.empty()) config["chat_template"] = chat_template_jinja;
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) fail_input(folder.string(), "the folder cannot be made: " + error.message());
+  core::write_text(folder / "tokenizer.json", tokenizer.json());
+  core::write_text(folder / "tokenizer_config.json", config.dump(2) + "\n");
+}
+
+}  // namespace plumb::data

@@ -1,0 +1,148 @@
+// Hand-written forms of the two published splitting patterns. Each function returns the end of the first match; the
+// patterns match everywhere, so that matches tile the text.
+#pragma once
+
+#include "data/tokenizer/unicode.h"
+
+#include <string_view>
+
+namespace plumb::data {
+
+// 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
+extern const std::string_view kGpt2Pattern;
+// (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+extern const std::string_view kLlama3Pattern;
+// The same with single digits.
+extern const std::string_view kQwen2Pattern;
+
+// Which scanner a pattern has; `none`: PCRE2 runs it.
+enum class Scanner { none, gpt2, llama3, qwen2 };
+Scanner scanner_for(std::string_view pattern);
+
+namespace scan {
+
+inline constexpr uint8_t kNotOther = kLetter | kNumber | kSpace;
+
+struct Text {
+  const char* end;
+  const UnicodeTable& table;
+  uint8_t bits(const char* p) const {
+    const auto byte = static_cast<unsigned char>(*p);
+    return byte < 128 ? table.ascii()[byte] : table.bits(decode_utf8(p).value);
+  }
+};
+
+inline const char* next_character(const char* p) {
+  const auto lead = static_cast<unsigned char>(*p);
+  return p + (lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4);
+}
+
+// End of the run of characters whose bits under `mask` are `wanted` or, for wanted = 0, are none of them.
+template <uint8_t mask, bool wanted>
+inline const char* run(const char* p, const Text& text) {
+  while (p < text.end && ((text.bits(p) & mask) != 0) == wanted) p = next_character(p);
+  return p;
+}
+
+// `\s+(?!\S)|\s+` where a run of white space [p, end) starts: all of it at the end of the text or when it is one
+// character, else all but its last character.
+inline const char* white_space(const char* p, const char* end, const Text& text) {
+  if (end == text.end) return end;
+  const char* last = end - decode_utf8_before(p, end).size;
+  return last == p ? end : last;
+}
+
+inline const char* contraction(const char* p, const Text& text) {
+  const auto left = text.end - p;
+  if (left < 2) return nullptr;
+  const char a = p[1], b = left > 2 ? p[2] : '\0';
+  if (a == 's' || a == 't' || a == 'm' || a == 'd') return p + 2;
+  if ((a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l')) return p + 3;
+  return nullptr;
+}
+
+// The same in any case. U+017F folds to s.
+inline const char* contraction_any_case(const char* p, const Text& text) {
+  const auto left = text.end - p;
+  if (left < 2) return nullptr;
+  const char a = p[1] | 0x20, b = left > 2 ? static_cast<char>(p[2] | 0x20) : '\0';
+  if (a == 's' || a == 't' || a == 'm' || a == 'd') return p + 2;
+  if ((a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l')) return p + 3;
+  if (left > 2 && p[1] == '\xC5' && p[2] == '\xBF') return p + 3;
+  return nullptr;
+}
+
+inline const char* next_gpt2(const char* p, const Text& text) {
+  if (*p == '\'') {
+    if (const char* end = contraction(p, text)) return end;
+  }
+  const char* start = p;
+  uint8_t bits = text.bits(p);
+  if (*p == ' ' && p + 1 < text.end) {
+    const uint8_t after = text.bits(p + 1);
+    if (!(after & kSpace)) {
+      bits = after;
+      start = p + 1;
+    }
+  }
+  if (bits & kLetter) return run<kLetter, true>(next_character(start), text);
+  if (bits & kNumber) return run<kNumber, true>(next_character(start), text);
+  if (!(bits & kSpace)) return run<kNotOther, false>(next_character(start), text);
+  return white_space(p, run<kSpace, true>(p, text), text);
+}
+
+inline const char* white_space_or_lines(const char* p, const Text& text) {
+  const char* end = run<kSpace, true>(p, text);
+  for (const char* q = end; q > p; --q) {  // \s*[\r\n]+ gives back up to the last line end of the run
+    if (q[-1] == '\n' || q[-1] == '\r') return q;
+  }
+  return white_space(p, end, text);
+}
+
+template <int max_digits>
+inline const char* next_llama3(const char* p, const Text& text) {
+  if (*p == '\'') {
+    if (const char* end = contraction_any_case(p, text)) return end;
+  }
+  const uint8_t bits = text.bits(p);
+  if (bits & kLetter) return run<kLetter, true>(next_character(p), text);
+  const char* second = next_character(p);
+  if (bits & kNumber) {
+    for (int digits = 1; digits < max_digits && second < text.end && (text.bits(second) & kNumber); ++digits)
+      second = next_character(second);
+    return second;
+  }
+  const uint8_t after = second < text.end ? text.bits(second) : kSpace;
+  if ((after & kLetter) && *p != '\r' && *p != '\n') return run<kLetter, true>(next_character(second), text);
+  if (!(bits & kSpace) || (*p == ' ' && second < text.end && !(after & kNotOther))) {
+    p = run<kNotOther, false>(second, text);
+    while (p < text.end && (*p == '\r' || *p == '\n')) ++p;
+    return p;
+  }
+  return white_space_or_lines(p, text);
+}
+
+}  // namespace scan
+
+// Calls piece(begin, end) for every match of the scanner's pattern.
+template <class Piece>
+inline void scan_pieces(Scanner scanner, std::string_view content, Piece&& piece) {
+  const scan::Text text{content.data() + content.size(), unicode_table()};
+  const char* p = content.data();
+  const auto loop = [&](auto&& next) {
+    while (p < text.end) {
+      const char* end = next(p, text);
+      piece(p, end);
+      p = end;
+    }
+  };
+  switch (scanner) {
+    case Scanner::gpt2: return loop([](const char* at, const scan::Text& t) { return scan::next_gpt2(at, t); });
+    case Scanner::llama3: return loop([](const char* at, const scan::Text& t) { return scan::next_llama3<3>(at, t); });
+    case Scanner::qwen2: return loop([](const char* at, const scan::Text& t) { return scan::next_llama3<1>(at, t); });
+    case Scanner::none: break;
+  }
+  if (!content.empty()) piece(content.data(), content.data() + content.size());
+}
+
+}  // namespace plumb::data
