@@ -1,26 +1,31 @@
 // What is minimised: sum of weight x term / normaliser, the normaliser counted over the global batch before the first
 // backward. Implementations beyond cross-entropy live in tune/.
 #pragma once
-#include "data/batch.h"
-
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "data/batch.h"
+#include "trainer/model/carry.h"
 
 namespace plumb::engine {
 
 enum class Normaliser { trained_tokens, samples, pairs, groups };
 
-// A batch on the device: the arrays of data::Batch as tensors (doc_offsets stays on the CPU).
-struct DeviceBatch {
+// A batch on the device: the arrays of data::Batch as tensors (ids, labels, positions, doc_offsets, row_keys and the
+// loss weight). On a CPU they are views of `host`, which outlives them.
+struct DeviceBatch : model::TokenBatch {
   const data::Batch* host = nullptr;
-  at::Tensor ids, labels, positions;  // int32 [T]
-  at::Tensor loss_weight;             // fp32 [T]
-  at::Tensor doc_offsets;             // int32 [D+1], CPU
-  at::Tensor row_keys;                // int64 [T] random-number keys per position (seed, step, row, position)
+  at::Tensor loss_weight;  // fp32 [T]
 };
+
+// Checks the arrays against each other and against the vocabulary: Error(bad_input) names what is wrong.
+// `dropout_seed`: row_keys are made when given, from (seed, step, row, place in the row).
+DeviceBatch to_device(const data::Batch& batch, int64_t vocab_size, at::Device device,
+                      std::optional<uint64_t> dropout_seed = std::nullopt, int64_t step = 0);
 
 class Objective {
  public:

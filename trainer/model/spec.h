@@ -48,9 +48,9 @@ struct LoraSpec {
 struct ParameterInfo {
   std::string name;
   std::vector<int64_t> shape;
-  int64_t stage = 0;       // owner stage: 0 embedding, 1..L blocks, L+1 head
+  int64_t stage = 0;  // owner stage: 0 embedding, 1..L blocks, L+1 head
   bool trainable = true;
-  bool decay = true;       // weight decay applies (matrices yes; norms and vectors no)
+  bool decay = true;  // weight decay applies (matrices yes; norms and vectors no)
   enum class Init { normal, normal_scaled_residual, ones, zeros, kaiming_uniform } init = Init::normal;
   int64_t numel() const;
 };
@@ -61,7 +61,9 @@ std::vector<ParameterInfo> parameters(const ModelSpec&, const std::optional<Lora
 int64_t parameter_count(const ModelSpec&);
 
 // Matmul FLOPs of forward+backward per token, attention with full and with causal half (docs: 6(N-Vh) + 12LHs | 6LHs).
-struct FlopsPerToken { double full = 0, causal = 0; };
+struct FlopsPerToken {
+  double full = 0, causal = 0;
+};
 FlopsPerToken flops_per_token(const ModelSpec&, int64_t sequence_length);
 
 }  // namespace plumb::model
