@@ -16,7 +16,10 @@ namespace plumb::parallel {
 
 enum class Sum { sum, max };
 
-// dtypes of one reduction: `wire` is what travels, `sum` what is added in. The result has the tensor's own dtype.
+// dtypes of one reduction: `wire` is what travels (fp32, bf16 or the tensor's own dtype: every rank's values are
+// rounded to it first), `sum` (fp32 or fp64) what is added in, in the order of ranks on CPUs. The result has the
+// tensor's own dtype. fp64 and integer tensors travel and are added in their own dtype, whatever stands here. One rank:
+// nothing changes.
 struct ReduceOptions {
   Sum op = Sum::sum;
   at::ScalarType wire = at::kFloat;
@@ -29,6 +32,8 @@ class Pending {
  public:
   virtual ~Pending() = default;
   virtual void wait() = 0;
+  // Has the operation ended? Never blocks; safe from another thread (a watchdog asks).
+  virtual bool done() { return true; }
 };
 using PendingPtr = std::unique_ptr<Pending>;
 
@@ -50,6 +55,7 @@ class Communicator {
 
   // Memory for buckets and slots: page-aligned, zeroed; windows and registered memory need no rewrite of the callers.
   // Local call for `one` and `nccl`; collective (same bytes on all ranks) for the others.
+  // The memory outlives the communicator while a tensor refers to it.
   virtual at::Tensor allocate(int64_t bytes) = 0;  // uint8 [bytes]
 
   // In place; on return (blocking forms) every rank holds the same bits.
@@ -72,14 +78,20 @@ class Communicator {
   // Ends every rank of the job with `code`; not collective, does not return. `threads` instead makes every pending and
   // later call of all ranks throw Error(code), so that tests can watch it.
   virtual void abort(int code, const std::string& why) = 0;
+
+  // For a watchdog; both are safe from any thread and never block.
+  // Ranks that have not arrived where this one waits, in words; empty when that cannot be known.
+  virtual std::string missing() const { return ""; }
+  // An error that an operation met after its call had returned (nccl); empty when there is none.
+  virtual std::string fault() const { return ""; }
 };
 
 using CommunicatorPtr = std::shared_ptr<Communicator>;
 
 // ---- small helpers on top, any implementation (parallel/collectives.cpp) ----
-double all_reduce_value(Communicator&, double value, Sum op = Sum::sum);        // fp64
+double all_reduce_value(Communicator&, double value, Sum op = Sum::sum);  // fp64
 int64_t all_reduce_value(Communicator&, int64_t value, Sum op = Sum::sum);
-std::string broadcast_string(Communicator&, std::string value, int root = 0);   // any length
+std::string broadcast_string(Communicator&, std::string value, int root = 0);      // any length
 std::vector<std::string> gather_strings(Communicator&, const std::string& value);  // index = rank, on all ranks
 
 }  // namespace plumb::parallel

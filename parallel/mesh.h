@@ -17,11 +17,11 @@ MeshShape resolve_mesh(MeshShape wanted, int ranks);
 // The communicators of one rank. Dimensions of extent 1 share one `one`-like communicator of size 1.
 struct Mesh {
   MeshShape shape;
-  CommunicatorPtr world;      // all ranks
-  CommunicatorPtr shard;      // gathers and scatters of ZeRO
-  CommunicatorPtr data;       // replicas of a shard (hybrid)
-  CommunicatorPtr data_shard; // all data ranks = data x shard: loss, norm, token counts
-  int data_rank() const { return data_shard->rank(); }   // which rows this rank feeds
+  CommunicatorPtr world;                                // all ranks
+  CommunicatorPtr shard;                                // gathers and scatters of ZeRO
+  CommunicatorPtr data;                                 // replicas of a shard (hybrid)
+  CommunicatorPtr data_shard;                           // all data ranks = data x shard: loss, norm, token counts
+  int data_rank() const { return data_shard->rank(); }  // which rows this rank feeds
   int data_ranks() const { return data_shard->size(); }
 };
 
