@@ -1,8 +1,8 @@
 #include "data/tokenizer/added_tokens.h"
 
-#include "data/tokenizer/unicode.h"
-
 #include <algorithm>
+
+#include "data/tokenizer/unicode.h"
 
 namespace plumb::data {
 

@@ -43,8 +43,8 @@ class AddedTokenMatcher {
 
   std::vector<AddedToken> tokens_;
   std::vector<Node> nodes_ = std::vector<Node>(1);
-  std::array<uint8_t, 256> first_{};                                     // 0: no token starts so, 1: see pairs_, 2: one byte is enough
-  std::vector<uint8_t> pairs_ = std::vector<uint8_t>(65536 / 8, 0);      // two first bytes of any token
+  std::array<uint8_t, 256> first_{};  // 0: no token starts so, 1: see pairs_, 2: one byte is enough
+  std::vector<uint8_t> pairs_ = std::vector<uint8_t>(65536 / 8, 0);  // two first bytes of any token
 };
 
 }  // namespace plumb::data

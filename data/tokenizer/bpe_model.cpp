@@ -1,11 +1,11 @@
 #include "data/tokenizer/bpe_model.h"
 
-#include "data/tokenizer/byte_level.h"
-#include "data/tokenizer/unicode.h"
-
 #include <algorithm>
 #include <bit>
 #include <queue>
+
+#include "data/tokenizer/byte_level.h"
+#include "data/tokenizer/unicode.h"
 
 namespace plumb::data {
 
@@ -13,7 +13,8 @@ namespace {
 constexpr size_t kShort = 64;  // up to here a linear search for the best pair beats a heap
 }
 
-BpeModel::BpeModel(std::vector<std::string> vocabulary, const std::vector<Merge>& merges) : tokens_(std::move(vocabulary)) {
+BpeModel::BpeModel(std::vector<std::string> vocabulary, const std::vector<Merge>& merges)
+    : tokens_(std::move(vocabulary)) {
   ids_.reserve(tokens_.size());
   for (size_t id = 0; id < tokens_.size(); ++id)
     if (!tokens_[id].empty()) ids_.emplace(tokens_[id], static_cast<int32_t>(id));
@@ -26,7 +27,8 @@ BpeModel::BpeModel(std::vector<std::string> vocabulary, const std::vector<Merge>
   mask_ = slots_.size() - 1;
   results_.reserve(merges.size());
   for (const Merge& merge : merges) {
-    const uint64_t pair = static_cast<uint64_t>(static_cast<uint32_t>(merge.left)) << 32 | static_cast<uint32_t>(merge.right);
+    const uint64_t pair =
+        static_cast<uint64_t>(static_cast<uint32_t>(merge.left)) << 32 | static_cast<uint32_t>(merge.right);
     size_t at = hash(pair) & mask_;
     while (slots_[at].rank != kNoRank && slots_[at].pair != pair) at = (at + 1) & mask_;
     slots_[at] = {pair, static_cast<uint32_t>(results_.size())};  // of two equal merges the later rank counts

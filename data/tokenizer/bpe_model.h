@@ -13,7 +13,8 @@ namespace plumb::data {
 
 class BpeModel {
  public:
-  // vocabulary[id]: token text in the byte-level alphabet ("" = no such id). merges: (left, right, result) in rank order.
+  // vocabulary[id]: token text in the byte-level alphabet ("" = no such id). merges: (left, right, result) in rank
+  // order.
   struct Merge {
     int32_t left, right, result;
   };

@@ -1,12 +1,12 @@
 #include "data/tokenizer/bpe_tokenizer.h"
 
-#include "data/tokenizer/byte_level.h"
-#include "data/tokenizer/unicode.h"
-
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstring>
+
+#include "data/tokenizer/byte_level.h"
+#include "data/tokenizer/unicode.h"
 
 namespace plumb::data {
 
@@ -31,7 +31,8 @@ BpeTokenizer::BpeTokenizer(TokenizerParts parts) : parts_(std::move(parts)), ser
     if (id >= texts_.size()) texts_.resize(id + 1);
     texts_[id] = token.content;
     added_ids_.emplace(token.content, token.id);
-    (token.normalized ? normalized_ : raw_).add(token, token.normalized ? normalize(token.content, parts_.nfc) : token.content);
+    (token.normalized ? normalized_ : raw_)
+        .add(token, token.normalized ? normalize(token.content, parts_.nfc) : token.content);
   }
   special_.assign(texts_.size(), false);
   for (const AddedToken& token : parts_.added)
@@ -89,7 +90,8 @@ class Writer {
 
 void BpeTokenizer::encode_text(std::string_view text, WordCache& cache, std::vector<int32_t>& ids) const {
   const BpeModel& model = *parts_.model;
-  if (!model.has_merges() && !model.ignore_merges && !parts_.pre_tokenizer.add_prefix_space) return model.encode(text, ids);
+  if (!model.has_merges() && !model.ignore_merges && !parts_.pre_tokenizer.add_prefix_space)
+    return model.encode(text, ids);
   Writer writer(ids);
   std::vector<int32_t> fresh;
   const char* const text_begin = text.data();
@@ -114,7 +116,8 @@ void BpeTokenizer::encode_text(std::string_view text, WordCache& cache, std::vec
   });
 }
 
-void BpeTokenizer::encode(std::string_view text, std::vector<int32_t>& ids, SpecialInText mode, EncodeCounts* counts) const {
+void BpeTokenizer::encode(std::string_view text, std::vector<int32_t>& ids, SpecialInText mode,
+                          EncodeCounts* counts) const {
   std::string repaired;
   if (!is_valid_utf8(text)) {
     repaired = repair_utf8(text, counts ? &counts->invalid_bytes : nullptr);

@@ -1,17 +1,17 @@
 // The Tokenizer of a byte-level BPE tokenizer.json.
 #pragma once
 
-#include "data/tokenizer/added_tokens.h"
-#include "data/tokenizer/bpe_model.h"
-#include "data/tokenizer/pre_tokenizer.h"
-#include "data/tokenizer/tokenizer.h"
-#include "data/tokenizer/word_cache.h"
-
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include "data/tokenizer/added_tokens.h"
+#include "data/tokenizer/bpe_model.h"
+#include "data/tokenizer/pre_tokenizer.h"
+#include "data/tokenizer/tokenizer.h"
+#include "data/tokenizer/word_cache.h"
 
 namespace plumb::data {
 
@@ -23,8 +23,9 @@ struct TokenizerParts {
   PreTokenizer pre_tokenizer;
   std::vector<int32_t> prefix, suffix;  // what the post-processor puts around one text
   std::optional<int32_t> bos, eos, pad;
-  std::string json;    // the file's own text
-  std::string digest;  // sha256 of its canonical form
+  std::string json;       // the file's own text
+  std::string canonical;  // the same without formatting; emptied once the digest is made
+  std::string digest;
 };
 
 class BpeTokenizer final : public Tokenizer {
@@ -33,7 +34,8 @@ class BpeTokenizer final : public Tokenizer {
 
   int64_t vocab_size() const override { return static_cast<int64_t>(texts_.size()); }
   using Tokenizer::encode;
-  void encode(std::string_view text, std::vector<int32_t>& ids, SpecialInText mode, EncodeCounts* counts) const override;
+  void encode(std::string_view text, std::vector<int32_t>& ids, SpecialInText mode,
+              EncodeCounts* counts) const override;
   void encode_with_specials(std::string_view text, std::vector<int32_t>& ids) const override;
   std::string decode(std::span<const int32_t> ids, bool skip_special) const override;
   std::string token_bytes(int32_t id) const override;

@@ -1,13 +1,12 @@
 #include "data/tokenizer/compose.h"
 
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
 #include "core/error.h"
 #include "data/tokenizer/byte_level.h"
 #include "data/tokenizer/tokenizer_json.h"
 #include "data/tokenizer/unicode.h"
-
-#include <nlohmann/json.hpp>
-
-#include <algorithm>
 
 namespace plumb::data {
 
@@ -16,7 +15,8 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json byte_level(bool add_prefix_space, bool use_regex) {
-  return {{"type", "ByteLevel"}, {"add_prefix_space", add_prefix_space}, {"trim_offsets", true}, {"use_regex", use_regex}};
+  return {
+      {"type", "ByteLevel"}, {"add_prefix_space", add_prefix_space}, {"trim_offsets", true}, {"use_regex", use_regex}};
 }
 
 // What is put around a text: bos in front where the tokenizer has one.
@@ -26,8 +26,9 @@ Json post_processor(const Composition& composition, const SpecialTokens& special
                                 [&](const auto& token) { return token.first == specials.bos; });
   const auto special = [&](int type) { return Json{{"SpecialToken", {{"id", specials.bos}, {"type_id", type}}}}; };
   const auto sequence = [](const char* id, int type) { return Json{{"Sequence", {{"id", id}, {"type_id", type}}}}; };
-  const Json tokens = {{specials.bos,
-                        {{"id", specials.bos}, {"ids", Json::array({bos->second})}, {"tokens", Json::array({specials.bos})}}}};
+  const Json tokens = {
+      {specials.bos,
+       {{"id", specials.bos}, {"ids", Json::array({bos->second})}, {"tokens", Json::array({specials.bos})}}}};
   return {{"type", "TemplateProcessing"},
           {"single", Json::array({special(0), sequence("A", 0)})},
           {"pair", Json::array({special(0), sequence("A", 0), special(1), sequence("B", 1)})},
@@ -52,8 +53,13 @@ std::vector<std::string> special_texts(SpecialTokens& specials) {
 TokenizerPtr compose_tokenizer(const Composition& composition, const SpecialTokens& specials) {
   Json added = Json::array();
   for (const auto& [text, id] : composition.special_tokens)
-    added.push_back({{"id", id}, {"content", text}, {"single_word", false}, {"lstrip", false}, {"rstrip", false},
-                     {"normalized", false}, {"special", true}});
+    added.push_back({{"id", id},
+                     {"content", text},
+                     {"single_word", false},
+                     {"lstrip", false},
+                     {"rstrip", false},
+                     {"normalized", false},
+                     {"special", true}});
   Json vocabulary = Json::object();
   auto& members = vocabulary.get_ref<Json::object_t&>();  // not operator[]: it would search all keys for each key
   for (size_t id = 0; id < composition.vocabulary.size(); ++id)
@@ -86,12 +92,14 @@ TokenizerPtr bytes_tokenizer(const SpecialTokens& given) {
   SpecialTokens specials = given;
   Composition composition;
   composition.use_regex = false;
-  for (int byte = 0; byte < 256; ++byte) composition.vocabulary.push_back(to_byte_level(std::string(1, static_cast<char>(byte))));
+  for (int byte = 0; byte < 256; ++byte)
+    composition.vocabulary.push_back(to_byte_level(std::string(1, static_cast<char>(byte))));
   int64_t id = 256;
   for (const std::string& text : special_texts(specials)) {
     const auto known = std::find(composition.vocabulary.begin(), composition.vocabulary.end(), text);
     if (known != composition.vocabulary.end())
-      fail_input("tokenizer.special_tokens", "expected a text of its own, found \"" + text + "\", which stands for a byte");
+      fail_input("tokenizer.special_tokens",
+                 "expected a text of its own, found \"" + text + "\", which stands for a byte");
     composition.special_tokens.emplace_back(text, id++);
   }
   return compose_tokenizer(composition, specials);

@@ -1,14 +1,14 @@
 // A value inside a JSON file, with its place, so that every mistake can be said with file and place.
 #pragma once
 
-#include "core/error.h"
-
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include <cstdint>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+
+#include "core/error.h"
 
 namespace plumb::data {
 
@@ -51,7 +51,9 @@ class JsonPlace {
     return *found;
   }
   std::string child(const std::string& key) const { return path_.empty() ? key : path_ + "." + key; }
-  JsonPlace member(const std::string& key, const nlohmann::ordered_json& value) const { return {value, file_, child(key)}; }
+  JsonPlace member(const std::string& key, const nlohmann::ordered_json& value) const {
+    return {value, file_, child(key)};
+  }
 
   const std::string& text() const {
     if (!value_->is_string()) expected("a string");
@@ -62,7 +64,8 @@ class JsonPlace {
     return value_->get<bool>();
   }
   int64_t integer(int64_t least, int64_t most) const {
-    if (!value_->is_number_integer() || (value_->is_number_unsigned() && value_->get<uint64_t>() > uint64_t{INT64_MAX}) ||
+    if (!value_->is_number_integer() ||
+        (value_->is_number_unsigned() && value_->get<uint64_t>() > uint64_t{INT64_MAX}) ||
         value_->get<int64_t>() < least || value_->get<int64_t>() > most)
       expected(fmt::format("an integer from {} to {}", least, most).c_str());
     return value_->get<int64_t>();

@@ -1,10 +1,10 @@
 // load_tokenizer: a tokenizer.json, or a folder with it and its tokenizer_config.json.
+#include <algorithm>
+#include <initializer_list>
+
 #include "core/files.h"
 #include "core/json.h"
 #include "data/tokenizer/tokenizer_json.h"
-
-#include <algorithm>
-#include <initializer_list>
 
 namespace plumb::data {
 
@@ -35,9 +35,8 @@ void take_named(const fs::path& file, SpecialTokens& named) {
 void take_usual(const TokenizerParts& parts, SpecialTokens& named) {
   const auto take = [&](std::string& into, std::initializer_list<const char*> names) {
     for (const char* name : names) {
-      const bool found = std::any_of(parts.added.begin(), parts.added.end(), [&](const AddedToken& token) {
-        return token.special && token.content == name;
-      });
+      const bool found = std::any_of(parts.added.begin(), parts.added.end(),
+                                     [&](const AddedToken& token) { return token.special && token.content == name; });
       if (into.empty() && found) into = name;
     }
   };
@@ -51,7 +50,8 @@ fs::path tokenizer_file(const fs::path& given) {
   if (!fs::is_directory(given, ignored)) return given;
   if (fs::exists(given / "tokenizer.json", ignored)) return given / "tokenizer.json";
   std::string hint = "give the folder or file of a Hugging Face tokenizer";
-  if (fs::exists(given / "tokenizer.model", ignored)) hint = "tokenizer.model (SentencePiece, as Llama-2 has it) is not supported";
+  if (fs::exists(given / "tokenizer.model", ignored))
+    hint = "tokenizer.model (SentencePiece, as Llama-2 has it) is not supported";
   if (fs::exists(given / "vocab.json", ignored))
     hint = "vocab.json with merges.txt is the older form: save the tokenizer with transformers to get tokenizer.json";
   fail_input(given.string(), "expected a tokenizer.json in the folder, found none", hint);

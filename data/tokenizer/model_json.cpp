@@ -1,12 +1,12 @@
 // The `model` of a tokenizer.json: vocabulary and merges.
-#include "data/tokenizer/byte_level.h"
-#include "data/tokenizer/tokenizer_json.h"
-#include "data/tokenizer/unicode.h"
-
 #include <algorithm>
 #include <cstdint>
 #include <string_view>
 #include <utility>
+
+#include "data/tokenizer/byte_level.h"
+#include "data/tokenizer/tokenizer_json.h"
+#include "data/tokenizer/unicode.h"
 
 namespace plumb::data {
 
@@ -38,7 +38,8 @@ std::vector<std::string> read_vocabulary(const JsonPlace& vocab) {
     if (text.empty()) vocab.fail("expected tokens with text, found an empty one");
     if (id >= tokens.size()) tokens.resize(id + 1);
     if (!tokens[id].empty())
-      vocab.fail(fmt::format("expected an id for each token, found {} for both \"{}\" and \"{}\"", id, tokens[id], text));
+      vocab.fail(
+          fmt::format("expected an id for each token, found {} for both \"{}\" and \"{}\"", id, tokens[id], text));
     tokens[id] = text;
   }
   return tokens;

@@ -1,9 +1,9 @@
 #include "data/tokenizer/pattern.h"
 
+#include <fmt/format.h>
+
 #include "core/error.h"
 #include "data/tokenizer/unicode.h"
-
-#include <fmt/format.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -40,7 +40,8 @@ std::string class_ranges(uint8_t bit) {
 }
 
 const std::string& ranges_of(char name) {
-  static const std::string letters = class_ranges(kLetter), numbers = class_ranges(kNumber), marks = class_ranges(kMark);
+  static const std::string letters = class_ranges(kLetter), numbers = class_ranges(kNumber),
+                           marks = class_ranges(kMark);
   return name == 'L' ? letters : name == 'N' ? numbers : marks;
 }
 
@@ -53,7 +54,8 @@ std::string with_own_classes(std::string_view expression) {
     const char c = expression[at];
     if (c == '\\' && at + 1 < expression.size()) {
       const std::string_view rest = expression.substr(at);
-      const bool known = rest.size() >= 5 && rest[2] == '{' && rest[4] == '}' && (rest[3] == 'L' || rest[3] == 'N' || rest[3] == 'M');
+      const bool known =
+          rest.size() >= 5 && rest[2] == '{' && rest[4] == '}' && (rest[3] == 'L' || rest[3] == 'N' || rest[3] == 'M');
       if (known && rest[1] == 'p') {
         result += in_class ? ranges_of(rest[3]) : "[" + ranges_of(rest[3]) + "]";
         at += 4;
@@ -94,7 +96,8 @@ Pattern::Pattern(const std::string& expression, const std::string& where) : stat
   const std::string own = with_own_classes(expression);
   int error = 0;
   PCRE2_SIZE offset = 0;
-  state_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(own.data()), own.size(), PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr);
+  state_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(own.data()), own.size(), PCRE2_UTF | PCRE2_UCP, &error,
+                               &offset, nullptr);
   if (!state_->code) {
     std::array<PCRE2_UCHAR, 256> text{};
     pcre2_get_error_message(error, text.data(), text.size());

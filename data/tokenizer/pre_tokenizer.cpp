@@ -1,8 +1,8 @@
 #include "data/tokenizer/pre_tokenizer.h"
 
-#include "data/tokenizer/unicode.h"
-
 #include <algorithm>
+
+#include "data/tokenizer/unicode.h"
 
 namespace plumb::data {
 
@@ -29,14 +29,16 @@ std::vector<Span> cover(const std::vector<std::pair<size_t, size_t>>& matches, s
 std::vector<std::pair<size_t, size_t>> find_matches(const SplitStage& stage, std::string_view text) {
   std::vector<std::pair<size_t, size_t>> matches;
   switch (stage.kind) {
-    case SplitStage::Kind::regex: return stage.regex->matches(text);
+    case SplitStage::Kind::regex:
+      return stage.regex->matches(text);
     case SplitStage::Kind::scanner:
       scan_pieces(stage.scanner, text, [&](const char* begin, const char* end) {
         matches.emplace_back(begin - text.data(), end - text.data());
       });
       break;
     case SplitStage::Kind::literal:
-      for (size_t at = text.find(stage.literal); at != std::string_view::npos; at = text.find(stage.literal, at + stage.literal.size()))
+      for (size_t at = text.find(stage.literal); at != std::string_view::npos;
+           at = text.find(stage.literal, at + stage.literal.size()))
         matches.emplace_back(at, at + stage.literal.size());
       break;
     case SplitStage::Kind::digits:
@@ -94,11 +96,20 @@ void apply(const SplitStage& stage, std::string_view text, std::vector<std::stri
   if (stage.invert)
     for (Span& span : spans) span.match = !span.match;
   switch (stage.behavior) {
-    case SplitBehavior::isolated: break;
-    case SplitBehavior::removed: std::erase_if(spans, [](const Span& span) { return span.match; }); break;
-    case SplitBehavior::merged_with_previous: spans = merge_with_previous(spans); break;
-    case SplitBehavior::merged_with_next: spans = merge_with_next(spans); break;
-    case SplitBehavior::contiguous: spans = merge_equal(spans); break;
+    case SplitBehavior::isolated:
+      break;
+    case SplitBehavior::removed:
+      std::erase_if(spans, [](const Span& span) { return span.match; });
+      break;
+    case SplitBehavior::merged_with_previous:
+      spans = merge_with_previous(spans);
+      break;
+    case SplitBehavior::merged_with_next:
+      spans = merge_with_next(spans);
+      break;
+    case SplitBehavior::contiguous:
+      spans = merge_equal(spans);
+      break;
   }
   for (const Span& span : spans)
     if (span.end > span.begin) out.push_back(text.substr(span.begin, span.end - span.begin));

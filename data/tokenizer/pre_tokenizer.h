@@ -1,14 +1,14 @@
 // Cuts text into the pieces inside which BPE merges: the `pre_tokenizer` of a tokenizer.json.
 #pragma once
 
-#include "data/tokenizer/pattern.h"
-#include "data/tokenizer/scanner.h"
-
 #include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "data/tokenizer/pattern.h"
+#include "data/tokenizer/scanner.h"
 
 namespace plumb::data {
 

@@ -1,7 +1,7 @@
 // The `pre_tokenizer` of a tokenizer.json.
-#include "data/tokenizer/tokenizer_json.h"
-
 #include <string>
+
+#include "data/tokenizer/tokenizer_json.h"
 
 namespace plumb::data {
 
@@ -71,7 +71,8 @@ void read_stage(const JsonPlace& place, PreTokenizer& result, bool& closed) {
 void read_pre_tokenizer(const JsonPlace& place, PreTokenizer& result) {
   bool closed = false;
   read_stage(place, result, closed);
-  if (!closed) place.fail("expected ByteLevel as the last pre_tokenizer, found none", "this version reads byte-level BPE");
+  if (!closed)
+    place.fail("expected ByteLevel as the last pre_tokenizer, found none", "this version reads byte-level BPE");
 }
 
 }  // namespace plumb::data

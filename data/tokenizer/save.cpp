@@ -1,13 +1,14 @@
 // save_tokenizer: what transformers and serving engines load.
+#include <nlohmann/json.hpp>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "data/tokenizer/bpe_tokenizer.h"
 
-#include <nlohmann/json.hpp>
-
 namespace plumb::data {
 
-void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder, const std::string& chat_template_jinja) {
+void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder,
+                    const std::string& chat_template_jinja) {
   nlohmann::ordered_json config;
   config["tokenizer_class"] = "PreTrainedTokenizerFast";
   const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);

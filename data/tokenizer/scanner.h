@@ -2,9 +2,9 @@
 // patterns match everywhere, so that matches tile the text.
 #pragma once
 
-#include "data/tokenizer/unicode.h"
-
 #include <string_view>
+
+#include "data/tokenizer/unicode.h"
 
 namespace plumb::data {
 
@@ -137,10 +137,14 @@ inline void scan_pieces(Scanner scanner, std::string_view content, Piece&& piece
     }
   };
   switch (scanner) {
-    case Scanner::gpt2: return loop([](const char* at, const scan::Text& t) { return scan::next_gpt2(at, t); });
-    case Scanner::llama3: return loop([](const char* at, const scan::Text& t) { return scan::next_llama3<3>(at, t); });
-    case Scanner::qwen2: return loop([](const char* at, const scan::Text& t) { return scan::next_llama3<1>(at, t); });
-    case Scanner::none: break;
+    case Scanner::gpt2:
+      return loop([](const char* at, const scan::Text& t) { return scan::next_gpt2(at, t); });
+    case Scanner::llama3:
+      return loop([](const char* at, const scan::Text& t) { return scan::next_llama3<3>(at, t); });
+    case Scanner::qwen2:
+      return loop([](const char* at, const scan::Text& t) { return scan::next_llama3<1>(at, t); });
+    case Scanner::none:
+      break;
   }
   if (!content.empty()) piece(content.data(), content.data() + content.size());
 }

@@ -12,18 +12,21 @@
 
 namespace plumb::data {
 
-enum class SpecialInText { text, token };  // special-token text inside a document: encoded as plain text, or as the token
+enum class SpecialInText {
+  text,
+  token
+};  // special-token text inside a document: encoded as plain text, or as the token
 
 struct EncodeCounts {
-  int64_t special_texts = 0;   // special-token strings met inside text
-  int64_t invalid_bytes = 0;   // maximal invalid UTF-8 sequences, each read as U+FFFD
+  int64_t special_texts = 0;  // special-token strings met inside text
+  int64_t invalid_bytes = 0;  // maximal invalid UTF-8 sequences, each read as U+FFFD
 };
 
 class Tokenizer {
  public:
   virtual ~Tokenizer() = default;
 
-  virtual int64_t vocab_size() const = 0;                      // largest id + 1, added tokens included
+  virtual int64_t vocab_size() const = 0;  // largest id + 1, added tokens included
   // Appends the ids of `text`, without bos/eos. Thread-safe.
   virtual void encode(std::string_view text, std::vector<int32_t>& ids, SpecialInText mode = SpecialInText::text,
                       EncodeCounts* counts = nullptr) const = 0;
@@ -39,13 +42,17 @@ class Tokenizer {
   virtual std::optional<int32_t> eos() const = 0;
   virtual std::optional<int32_t> pad() const = 0;
 
-  virtual std::string digest() const = 0;                      // sha256 of the canonical tokenizer.json, hex
-  virtual std::string json() const = 0;                        // tokenizer.json, accepted by `tokenizers`
-  std::vector<int32_t> encode(std::string_view text) const { std::vector<int32_t> v; encode(text, v); return v; }
+  virtual std::string digest() const = 0;  // sha256 of canonical tokenizer.json, bos, eos, pad; hex
+  virtual std::string json() const = 0;    // tokenizer.json, accepted by `tokenizers`
+  std::vector<int32_t> encode(std::string_view text) const {
+    std::vector<int32_t> v;
+    encode(text, v);
+    return v;
+  }
 };
 using TokenizerPtr = std::shared_ptr<const Tokenizer>;
 
-struct SpecialTokens {                 // text of each; empty = the file's own, or none
+struct SpecialTokens {  // text of each; empty = the file's own, or none
   std::string bos, eos, pad;
   std::vector<std::string> extra;
 };
@@ -58,9 +65,9 @@ TokenizerPtr bytes_tokenizer(const SpecialTokens& specials = {});
 
 // Byte-level BPE (GPT-2/Llama-3 pre-tokenizer), deterministic for any thread count, 64-bit counts.
 struct BpeTrainOptions {
-  int64_t vocab_size = 32768;          // specials included
+  int64_t vocab_size = 32768;  // specials included
   int64_t min_frequency = 2;
-  SpecialTokens specials;              // default eos "<|endoftext|>"
+  SpecialTokens specials;  // default eos "<|endoftext|>"
   int threads = 1;
 };
 class BpeTrainer {
@@ -68,7 +75,7 @@ class BpeTrainer {
   explicit BpeTrainer(BpeTrainOptions);
   ~BpeTrainer();
   void add(std::string_view document);
-  TokenizerPtr train();                // Error(bad_input) when the text has too few pairs for vocab_size
+  TokenizerPtr train();  // Error(bad_input) when the text has too few pairs for vocab_size
  private:
   struct State;
   std::unique_ptr<State> state_;

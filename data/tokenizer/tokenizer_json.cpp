@@ -1,10 +1,10 @@
 #include "data/tokenizer/tokenizer_json.h"
 
-#include "core/hash.h"
-#include "core/json.h"
-
 #include <algorithm>
 #include <set>
+
+#include "core/hash.h"
+#include "core/json.h"
 
 namespace plumb::data {
 
@@ -134,7 +134,8 @@ TokenizerParts read_tokenizer_json(std::string text, const std::string& file) {
     // The kind of model says more than the first normalizer of a Unigram or WordPiece file.
     const auto type = model_place.object().find("type");
     const auto vocab = model_place.find("vocab");
-    if (!(type && type->text() != "BPE") && vocab && vocab->value().is_object()) parts.nfc = read_normalizer(*normalizer);
+    if (!(type && type->text() != "BPE") && vocab && vocab->value().is_object())
+      parts.nfc = read_normalizer(*normalizer);
   }
   ModelAndIds base = read_bpe_model(model_place);
   read_pre_tokenizer(root.at("pre_tokenizer"), parts.pre_tokenizer);
@@ -142,7 +143,7 @@ TokenizerParts read_tokenizer_json(std::string text, const std::string& file) {
   if (const auto added = root.find("added_tokens")) parts.added = read_added_tokens(*added, base);
   parts.model = std::move(base.model);
   if (const auto post = root.find("post_processor")) read_post_processor(*post, parts);
-  parts.digest = core::sha256(json.dump());
+  parts.canonical = json.dump();
   parts.json = std::move(text);
   return parts;
 }
@@ -167,6 +168,10 @@ TokenizerPtr make_tokenizer(TokenizerParts parts, const SpecialTokens& specials,
   parts.eos = id_of(specials.eos, "eos");
   parts.pad = id_of(specials.pad, "pad");
   for (const std::string& extra : specials.extra) id_of(extra, "special_tokens.extra");
+  // Which tokens begin, end and fill a text decides about ids as much as the vocabulary does.
+  for (const auto& id : {parts.bos, parts.eos, parts.pad}) parts.canonical += fmt::format("\n{}", id.value_or(-1));
+  parts.digest = core::sha256(parts.canonical);
+  parts.canonical = {};
   return std::make_shared<BpeTokenizer>(std::move(parts));
 }
 

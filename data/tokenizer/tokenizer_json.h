@@ -2,11 +2,11 @@
 // skipped component gives wrong ids in silence.
 #pragma once
 
-#include "data/tokenizer/bpe_tokenizer.h"
-#include "data/tokenizer/json_place.h"
-
 #include <memory>
 #include <string>
+
+#include "data/tokenizer/bpe_tokenizer.h"
+#include "data/tokenizer/json_place.h"
 
 namespace plumb::data {
 

@@ -1,15 +1,15 @@
 // BPE training, step by step as the BpeTrainer of `tokenizers` does it (same queue, same ties), with 64-bit counts: its
 // 32-bit ones overflow on large corpora and lose merges.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
 #include "core/error.h"
 #include "data/tokenizer/byte_level.h"
 #include "data/tokenizer/compose.h"
 #include "data/tokenizer/unicode.h"
 #include "data/tokenizer/word_counts.h"
-
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <unordered_map>
 
 namespace plumb::data {
 
@@ -25,7 +25,9 @@ struct Candidate {
   Pair pair;
   std::vector<int32_t> words;  // where the pair was seen when this candidate was made
   // Order of the heap: the highest count first, then the smallest pair.
-  bool operator<(const Candidate& other) const { return count != other.count ? count < other.count : pair > other.pair; }
+  bool operator<(const Candidate& other) const {
+    return count != other.count ? count < other.count : pair > other.pair;
+  }
 };
 
 class Training {
@@ -168,8 +170,8 @@ BpeTrainer::BpeTrainer(BpeTrainOptions options)
   state_->specials = special_texts(state_->options.specials);
   const auto least = static_cast<int64_t>(state_->specials.size()) + 256;
   if (options.vocab_size < least || options.vocab_size > INT32_MAX)
-    fail_input("tokenizer.vocab_size", fmt::format("expected at least {} (256 bytes and {} special tokens), found {}", least,
-                                                   state_->specials.size(), options.vocab_size));
+    fail_input("tokenizer.vocab_size", fmt::format("expected at least {} (256 bytes and {} special tokens), found {}",
+                                                   least, state_->specials.size(), options.vocab_size));
 }
 
 BpeTrainer::~BpeTrainer() = default;

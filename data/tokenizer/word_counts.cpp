@@ -1,12 +1,12 @@
 #include "data/tokenizer/word_counts.h"
 
-#include "data/tokenizer/scanner.h"
-#include "data/tokenizer/unicode.h"
-
 #include <algorithm>
 #include <atomic>
 #include <exception>
 #include <thread>
+
+#include "data/tokenizer/scanner.h"
+#include "data/tokenizer/unicode.h"
 
 namespace plumb::data {
 

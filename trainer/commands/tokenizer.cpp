@@ -1,0 +1,184 @@
+// plumb tokenizer train | encode | decode
+#include "data/tokenizer/tokenizer.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <functional>
+#include <iostream>
+#include <iterator>
+#include <string_view>
+
+#include "core/config/load.h"
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "data/dataset.h"
+#include "trainer/commands/arguments.h"
+#include "trainer/commands/commands.h"
+#include "trainer/run/material.h"
+
+namespace plumb::commands {
+
+namespace {
+
+const Option kTokenizer{"tokenizer", "FILE", "tokenizer.json, or the folder of one"};
+
+data::TokenizerPtr open_tokenizer(const Arguments& arguments) {
+  if (!arguments.has("tokenizer"))
+    fail_input("command line", "expected --tokenizer FILE, found none", "FILE is a tokenizer.json or its folder");
+  return data::load_tokenizer(arguments.get("tokenizer", ""));
+}
+
+// The file named on the command line, or standard input.
+std::string read_input(const Arguments& arguments) {
+  if (!arguments.positional.empty()) return core::read_text(arguments.positional[0]);
+  return {std::istreambuf_iterator<char>(std::cin), {}};
+}
+
+// Calls use(line) for each line without its line end; a line end at the end of the text starts no further line.
+void for_each_line(std::string_view text, const std::function<void(std::string_view)>& use) {
+  while (!text.empty()) {
+    const size_t end = text.find('\n');
+    use(text.substr(0, end));
+    if (end == std::string_view::npos) return;
+    text.remove_prefix(end + 1);
+  }
+}
+
+std::vector<int32_t> parse_ids(std::string_view text, int64_t vocab_size, const std::string& where) {
+  std::vector<int32_t> ids;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (true) {
+    while (at < end && std::string_view(" \t\r\n").find(*at) != std::string_view::npos) ++at;
+    if (at == end) return ids;
+    int32_t id = 0;
+    const auto [stop, error] = std::from_chars(at, end, id);
+    const bool whole = stop == end || std::string_view(" \t\r\n").find(*stop) != std::string_view::npos;
+    if (error != std::errc() || !whole || id < 0 || id >= vocab_size) {
+      const std::string_view rest(at, static_cast<size_t>(end - at));
+      fail_input(where, fmt::format("expected ids from 0 to {}, found '{}'", vocab_size - 1,
+                                    rest.substr(0, std::min<size_t>(rest.find_first_of(" \t\r\n"), 40))));
+    }
+    ids.push_back(id);
+    at = stop;
+  }
+}
+
+void write_ids(const std::vector<int32_t>& ids) {
+  std::string line;
+  for (const int32_t id : ids) {
+    if (!line.empty()) line += ' ';
+    fmt::format_to(std::back_inserter(line), "{}", id);
+  }
+  line += '\n';
+  std::cout << line;
+}
+
+// How well the tokenizer fits its own sources; a sample of them is enough.
+double bytes_per_token(const config::Config& config, const data::Tokenizer& tokenizer) {
+  constexpr int64_t kSample = int64_t{64} << 20;
+  int64_t bytes = 0, tokens = 0;
+  std::vector<int32_t> ids;
+  for (const auto& source : config.data.sources) {
+    data::read_source(
+        source, false,
+        [&](data::Record&& record) {
+          if (record.text.empty() || bytes > kSample) return;
+          ids.clear();
+          tokenizer.encode(record.text, ids);
+          bytes += static_cast<int64_t>(record.text.size());
+          tokens += static_cast<int64_t>(ids.size());
+        },
+        [](const std::string&, const std::string&) {});
+  }
+  return tokens == 0 ? 0 : static_cast<double>(bytes) / static_cast<double>(tokens);
+}
+
+}  // namespace
+
+int tokenizer_train(const Words& words) {
+  const auto arguments = parse_arguments(
+      words, "plumb tokenizer train CFG [section.key=value ...] [--out FOLDER]",
+      "Trains byte-level BPE of tokenizer.vocab_size tokens on data.sources, once: the result stands in\n"
+      "data.cache under a key made of its content, where `plumb train` finds it.",
+      {{"out", "FOLDER", "also write tokenizer.json and tokenizer_config.json into this folder"}}, 1, 1);
+  if (arguments.help) return 0;
+  const auto loaded = config::load_config(arguments.positional[0], arguments.overrides, config::Purpose::tokenizer);
+  if (loaded.config.tokenizer.type != "bpe")
+    fail_input("tokenizer.type", fmt::format("expected bpe, found {}", loaded.config.tokenizer.type),
+               "only tokenizer.type: bpe is trained");
+  const auto folder = run::build_tokenizer(loaded);
+  const auto tokenizer = data::load_tokenizer(folder);
+  if (arguments.has("out")) data::save_tokenizer(*tokenizer, arguments.get("out", ""));
+  std::cout << fmt::format("vocabulary       {}\n", core::with_commas(tokenizer->vocab_size()));
+  if (const double ratio = bytes_per_token(loaded.config, *tokenizer); ratio > 0)
+    std::cout << fmt::format("bytes per token  {:.3f}\n", ratio);
+  std::cout << fmt::format("folder           {}\n", folder.string());
+  return 0;
+}
+
+int tokenizer_encode(const Words& words) {
+  const auto arguments = parse_arguments(
+      words, "plumb tokenizer encode --tokenizer FILE [--lines] [TEXTFILE]",
+      "Prints the ids of the text, separated by spaces. Reads standard input without TEXTFILE. Special tokens written "
+      "in\n"
+      "the text are read as tokens, as Hugging Face tokenizers does it; documents of a dataset are read with\n"
+      "tokenizer.special_in_text.",
+      {kTokenizer,
+       {"lines", "", "one line of ids for each line of text"},
+       {"special-in-text", "WORD", "token (default) or text: special tokens in the text are plain text"},
+       {"add-special-tokens", "", "with what the post-processor puts around a text (bos, eos)"}},
+      0, 1);
+  if (arguments.help) return 0;
+  const auto special = arguments.get("special-in-text", "token");
+  if (special != "token" && special != "text")
+    fail_input("command line", fmt::format("--special-in-text: expected token or text, found '{}'", special));
+  if (special == "text" && arguments.has("add-special-tokens"))
+    fail_input("command line", "expected one of --special-in-text text and --add-special-tokens, found both");
+  const auto mode = special == "token" ? data::SpecialInText::token : data::SpecialInText::text;
+  const auto tokenizer = open_tokenizer(arguments);
+  const std::string text = read_input(arguments);
+  std::vector<int32_t> ids;
+  const auto print = [&](std::string_view piece) {
+    ids.clear();
+    if (arguments.has("add-special-tokens"))
+      tokenizer->encode_with_specials(piece, ids);
+    else
+      tokenizer->encode(piece, ids, mode);
+    write_ids(ids);
+  };
+  if (arguments.has("lines"))
+    for_each_line(text, print);
+  else
+    print(text);
+  return 0;
+}
+
+int tokenizer_decode(const Words& words) {
+  const auto arguments =
+      parse_arguments(words, "plumb tokenizer decode --tokenizer FILE [--lines] [IDSFILE]",
+                      "Prints the text of ids separated by spaces or line ends. Reads standard input without IDSFILE.",
+                      {kTokenizer,
+                       {"lines", "", "one line of text for each line of ids"},
+                       {"skip-special-tokens", "", "leave special tokens out"}},
+                      0, 1);
+  if (arguments.help) return 0;
+  const auto tokenizer = open_tokenizer(arguments);
+  const std::string input = read_input(arguments);
+  const std::string name = arguments.positional.empty() ? "standard input" : arguments.positional[0];
+  const bool skip = arguments.has("skip-special-tokens");
+  int64_t line = 0;
+  const auto decode = [&](std::string_view ids, const std::string& where) {
+    return tokenizer->decode(parse_ids(ids, tokenizer->vocab_size(), where), skip);
+  };
+  if (arguments.has("lines"))
+    for_each_line(input,
+                  [&](std::string_view ids) { std::cout << decode(ids, fmt::format("{}:{}", name, ++line)) << '\n'; });
+  else
+    std::cout << decode(input, name);
+  return 0;
+}
+
+}  // namespace plumb::commands
