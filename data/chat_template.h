@@ -3,6 +3,7 @@
 
 #include "data/tokenizer/tokenizer.h"
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@ namespace plumb::data {
 struct Message {
   std::string role;     // system user assistant
   std::string content;
+  std::string context = {};  // alpaca's input, dolly's context; templates without a place for it append it to content
 };
 
 // A stretch of a rendered conversation. Tokens never merge across segments: each is encoded on its own.

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ namespace plumb::data {
 struct BuildReport {                // counts that balance: read = kept + each kind of loss
   int64_t documents = 0, kept = 0, held_out = 0, malformed = 0, empty = 0, too_long = 0;
   int64_t bytes = 0, tokens = 0, trained_tokens = 0, special_texts = 0, invalid_utf8 = 0;
+  int64_t split = 0;                // documents longer than a sequence that were cut into several (too_long: split)
+  std::string held_out_by;          // "" none; "hash"; "rank of hash" or "tail of each document" below 20 documents
+  std::vector<std::string> first_malformed;  // "file:line: reason" of the first few
   nlohmann::ordered_json json() const;
 };
 
@@ -36,7 +40,8 @@ struct BuildRequest {
   int threads = 1;
 };
 
-// Tokens of one document or sample, before packing. weight[i] is the loss weight of predicting ids[i] (0 for a prompt).
+// Tokens of one document or sample, before packing. weight[i] is the loss weight of predicting ids[i] (0 for a prompt;
+// always 0 for ids[0], which nothing precedes: the sum of the weights is the number of trained tokens).
 struct Sample {
   std::vector<int32_t> ids;
   std::vector<float> weight;
@@ -58,11 +63,20 @@ class Dataset {
 
   virtual ~Dataset() = default;
   virtual std::string digest() const = 0;
+  virtual std::filesystem::path folder() const = 0;       // also holds tokenizer.json
+  virtual int64_t sequence_length() const = 0;
+  virtual std::string packing() const = 0;
+  virtual std::string tokenizer_digest() const = 0;
   virtual int64_t documents() const = 0;
   virtual int64_t tokens() const = 0;
   virtual int64_t rows() const = 0;                       // packed rows of one epoch; 0 is an error at build
   virtual BuildReport report() const = 0;
   virtual Sample sample(int64_t document) const = 0;      // inspection and evaluation
+  virtual int64_t document_tokens(int64_t document) const = 0;
+  virtual uint64_t document_id(int64_t document) const = 0;
+  virtual std::string document_source(int64_t document) const = 0;  // name of its source
+  // Tokens [begin, begin + ids.size()) of a document; weights may be empty (not wanted) or as long as ids.
+  virtual void read(int64_t document, int64_t begin, std::span<int32_t> ids, std::span<float> weights) const = 0;
   // Documents in a packed row (before shuffling), for inspection and lineage.
   struct Span { int64_t document; int64_t begin, end; };  // token range inside the document
   virtual std::vector<Span> row(int64_t row) const = 0;
@@ -90,6 +104,7 @@ struct Record {
   std::string text;               // format text
   std::vector<Message> messages;  // other formats
   nlohmann::json fields;          // the raw row (evaluation needs choices and labels)
+  std::string where = {};         // "file:line", for messages
 };
 using RecordSink = std::function<void(Record&&)>;
 using MalformedSink = std::function<void(const std::string& where, const std::string& reason)>;

@@ -1,0 +1,62 @@
+// Records to tokens with their loss weights: the one place that decides what is trained on.
+#include <algorithm>
+
+#include "core/error.h"
+#include "data/dataset.h"
+
+namespace plumb::data {
+
+namespace {
+
+int32_t require_eos(const Tokenizer& tokenizer) {
+  const auto eos = tokenizer.eos();
+  if (!eos) fail_input("tokenizer", "has no eos token, so that no document could end", "tokenizer.special_tokens.eos");
+  return *eos;
+}
+
+Sample text_sample(const Record& record, const Tokenizer& tokenizer, SpecialInText special, EncodeCounts* counts) {
+  Sample sample;
+  // A tokenizer whose post-processor begins texts with bos saw it before every document when its model was trained.
+  if (const auto bos = tokenizer.bos()) {
+    tokenizer.encode_with_specials("", sample.ids);
+    sample.ids.resize(!sample.ids.empty() && sample.ids[0] == *bos ? 1 : 0);
+  }
+  tokenizer.encode(record.text, sample.ids, special, counts);
+  sample.ids.push_back(require_eos(tokenizer));
+  sample.weight.assign(sample.ids.size(), 1.0f);
+  return sample;
+}
+
+}  // namespace
+
+Sample make_sample(const Record& record, const std::string& format, const Tokenizer& tokenizer,
+                   const ChatTemplate& chat, const std::string& loss_on, SpecialInText special, EncodeCounts* counts) {
+  Sample sample;
+  if (format == "text") {
+    sample = text_sample(record, tokenizer, special, counts);
+  } else {
+    int32_t last_answer = -1;
+    for (size_t i = 0; i < record.messages.size(); ++i) {
+      if (record.messages[i].role == "assistant") last_answer = static_cast<int32_t>(i);
+    }
+    for (const auto& segment : chat.render(record.messages, false)) {
+      const bool markup = segment.kind == Segment::Kind::markup || segment.kind == Segment::Kind::end;
+      const bool answer = segment.kind == Segment::Kind::answer || segment.kind == Segment::Kind::end;
+      const bool trained = loss_on == "all" || (answer && (loss_on == "answers" || segment.turn == last_answer));
+      tokenizer.encode(segment.text, sample.ids, markup ? SpecialInText::token : special, markup ? nullptr : counts);
+      sample.weight.resize(sample.ids.size(), trained ? 1.0f : 0.0f);
+    }
+  }
+  sample.id = record.id;
+  if (!sample.weight.empty()) sample.weight[0] = 0;
+  if (std::none_of(sample.weight.begin(), sample.weight.end(), [](float w) { return w > 0; })) {
+    fail_input(record.where,
+               "found nothing to train on: no " +
+                   std::string(format == "text" ? "token after the first" : "assistant turn") +
+                   " in this sample (method.loss_on: " + loss_on + ")",
+               "take the row out, or method.loss_on: all");
+  }
+  return sample;
+}
+
+}  // namespace plumb::data

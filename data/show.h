@@ -1,0 +1,13 @@
+// Tokens for a person to read: what is trained on, where documents meet.
+#pragma once
+
+#include "data/dataset.h"
+
+namespace plumb::data {
+
+// Decoded text of a sample; trained tokens green, or in [[...]] without colours. Special tokens show by their text.
+std::string show_sample(const Sample&, const Tokenizer&, bool colours);
+// One row of a batch: a line for each segment with its document's id, padding counted.
+std::string show_row(const Batch&, int64_t row, const Tokenizer&, bool colours);
+
+}  // namespace plumb::data

@@ -1,0 +1,98 @@
+// RFC 4180: comma-separated, quotes doubled inside quotes, newlines allowed inside quotes, a header row.
+#include <set>
+
+#include "core/error.h"
+#include "data/source/rows.h"
+
+namespace plumb::data {
+
+namespace {
+
+class Csv : public RowReader {
+ public:
+  Csv(const std::filesystem::path& file, char separator) : in_(file), separator_(separator) {
+    std::string wrong;
+    if (!take(wrong)) fail_input(file.string(), "expected a header row, found an empty file");
+    if (!wrong.empty()) fail_input(file.string() + ":1", "header row: " + wrong);
+    header_ = cells_;
+    std::set<std::string> seen;
+    for (const auto& name : header_) {
+      if (!seen.insert(name).second)
+        fail_input(file.string() + ":1", "column \"" + name + "\" stands twice in the header");
+    }
+  }
+
+  bool next(Row& row) override {
+    for (;;) {
+      row.line = in_.line();
+      row.wrong.clear();
+      if (!take(row.wrong)) return false;
+      if (row.wrong.empty() && cells_.size() == 1 && cells_[0].empty() && header_.size() > 1) continue;  // blank line
+      if (row.wrong.empty() && cells_.size() != header_.size()) {
+        row.wrong = "expected " + std::to_string(header_.size()) + " columns, found " + std::to_string(cells_.size());
+      }
+      if (!row.wrong.empty()) return true;
+      row.value = nlohmann::json::object();
+      for (size_t i = 0; i < header_.size(); ++i) {
+        if (!valid_utf8(cells_[i])) return row.wrong = "invalid UTF-8 in column \"" + header_[i] + "\"", true;
+        row.value[header_[i]] = std::move(cells_[i]);
+      }
+      return true;
+    }
+  }
+  uint64_t consumed() const override { return in_.consumed(); }
+
+ private:
+  // One record into cells_; false at the end of the file.
+  bool take(std::string& wrong) {
+    cells_.assign(1, "");
+    size_t taken = 0;
+    if (in_.peek() == CharReader::kEnd) return false;
+    bool quoted = false, was_quoted = false;  // inside quotes; this cell began with quotes that are closed now
+    for (;;) {
+      const int c = in_.get();
+      if (c == CharReader::kEnd) {
+        if (quoted) wrong = "a quoted cell is not closed before the end of the file";
+        return true;
+      }
+      if (++taken > kLargestRow) {
+        wrong = "row larger than " + std::to_string(kLargestRow >> 20) + " MiB (a quote that is not closed?)";
+        for (int skipped = c; skipped != '\n' && skipped != CharReader::kEnd;) skipped = in_.get();
+        return true;
+      }
+      auto& cell = cells_.back();
+      if (quoted) {
+        if (c != '"')
+          cell += static_cast<char>(c);
+        else if (in_.peek() == '"')
+          cell += static_cast<char>(in_.get());
+        else
+          quoted = false, was_quoted = true;
+      } else if (c == separator_) {
+        cells_.emplace_back();
+        was_quoted = false;
+      } else if (c == '\n' || (c == '\r' && in_.peek() == '\n')) {
+        if (c == '\r') in_.get();
+        return true;
+      } else if (c == '"' && cell.empty() && !was_quoted) {
+        quoted = true;
+      } else if (was_quoted) {
+        if (wrong.empty()) wrong = "text after the closing quote of a cell";
+      } else {
+        cell += static_cast<char>(c);
+      }
+    }
+  }
+
+  CharReader in_;
+  char separator_;
+  std::vector<std::string> header_, cells_;
+};
+
+}  // namespace
+
+std::unique_ptr<RowReader> read_csv(const std::filesystem::path& file, char separator) {
+  return std::make_unique<Csv>(file, separator);
+}
+
+}  // namespace plumb::data

@@ -1,0 +1,159 @@
+// A row of a container as a record: which column is what, by format and fields mapping.
+#include "core/error.h"
+#include "core/hash.h"
+#include "data/source/source.h"
+
+namespace plumb::data {
+
+namespace {
+
+using nlohmann::json;
+
+std::string column_of(const config::Source& source, const std::string& ours) {
+  const auto mapped = source.fields.find(ours);
+  return mapped == source.fields.end() ? ours : mapped->second;
+}
+
+// The column itself, or a path of keys joined by dots; null when absent.
+const json* find(const json& row, const std::string& column) {
+  if (const auto at = row.find(column); at != row.end()) return &*at;
+  const auto dot = column.find('.');
+  if (dot == std::string::npos) return nullptr;
+  const auto at = row.find(column.substr(0, dot));
+  return at != row.end() && at->is_object() ? find(*at, column.substr(dot + 1)) : nullptr;
+}
+
+// Strings stand for themselves, numbers and bools as JSON writes them, a list of these is joined by newlines.
+std::string text_of(const json& value, const std::string& column) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number() || value.is_boolean()) return value.dump();
+  if (value.is_array()) {
+    std::string joined;
+    for (size_t i = 0; i < value.size(); ++i) {
+      if (value[i].is_array() || value[i].is_object()) break;
+      joined += (i ? "\n" : "") + text_of(value[i], column);
+      if (i + 1 == value.size()) return joined;
+    }
+    if (value.empty()) return joined;
+  }
+  throw RowError{"field \"" + column + "\": expected a text, found " +
+                 (value.is_null()    ? "null"
+                  : value.is_array() ? "a list of other things"
+                                     : value.type_name())};
+}
+
+std::string required(const config::Source& source, const json& row, const std::string& ours) {
+  const std::string column = column_of(source, ours);
+  const json* value = find(row, column);
+  if (!value) {
+    std::string have;
+    for (const auto& [key, unused] : row.items()) {
+      if (have.size() < 120) have += (have.empty() ? "" : ", ") + key.substr(0, 40);
+    }
+    throw RowError{"expected a field \"" + column + "\", found only: " + (have.empty() ? "nothing" : have)};
+  }
+  return text_of(*value, column);
+}
+
+std::string optional_text(const config::Source& source, const json& row, const std::string& ours) {
+  const std::string column = column_of(source, ours);
+  const json* value = find(row, column);
+  return !value || value->is_null() ? "" : text_of(*value, column);
+}
+
+// OpenAI: content is a text or a list of parts of which only text parts are read.
+std::string content_of(const json& value) {
+  if (!value.is_array()) return text_of(value, "content");
+  std::string joined;
+  for (const auto& part : value) {
+    if (part.is_string())
+      joined += part.get<std::string>();
+    else if (part.is_object() && part.value("type", json()) == "text" && part.contains("text")) {
+      joined += text_of(part["text"], "content.text");
+    } else {
+      throw RowError{"message content: expected text parts, found another kind"};
+    }
+  }
+  return joined;
+}
+
+void add_messages(const config::Source& source, const json& list, std::vector<Message>& messages) {
+  if (!list.is_array()) throw RowError{std::string("messages: expected a list, found ") + list.type_name()};
+  const std::string role = column_of(source, "role"), content = column_of(source, "content");
+  for (const auto& item : list) {
+    if (!item.is_object() || !item.contains(role) || !item.contains(content)) {
+      throw RowError{"messages: expected objects with \"" + role + "\" and \"" + content + "\""};
+    }
+    if (!item[role].is_string()) throw RowError{"messages: expected a text as role"};
+    Message message{item[role].get<std::string>(), content_of(item[content])};
+    if (message.role != "system" && message.role != "user" && message.role != "assistant") {
+      throw RowError{"messages: expected the role system, user or assistant, found \"" + message.role.substr(0, 40) +
+                     "\""};
+    }
+    messages.push_back(std::move(message));
+  }
+  if (messages.empty()) throw RowError{"messages: found an empty list"};
+}
+
+void fill_pair(const config::Source& source, const json& row, const char* question, const char* context,
+               const char* answer, Record& record) {
+  if (const auto system = optional_text(source, row, "system"); !system.empty()) {
+    record.messages.push_back({"system", system});
+  }
+  Message user{"user", required(source, row, question)};
+  if (*context) user.context = optional_text(source, row, context);
+  record.messages.push_back(std::move(user));
+  record.messages.push_back({"assistant", required(source, row, answer)});
+}
+
+// TRL also writes conversations here: prompt and completion are then lists of messages.
+void fill_prompt_completion(const config::Source& source, const json& row, Record& record) {
+  const json* prompt = find(row, column_of(source, "prompt"));
+  const json* completion = find(row, column_of(source, "completion"));
+  const auto is_conversation = [](const json* v) { return v && v->is_array() && !v->empty() && (*v)[0].is_object(); };
+  if (is_conversation(prompt) && is_conversation(completion)) {
+    add_messages(source, *prompt, record.messages);
+    add_messages(source, *completion, record.messages);
+    return;
+  }
+  fill_pair(source, row, "prompt", "", "completion", record);
+}
+
+}  // namespace
+
+void fill_record(const config::Source& source, json&& row, Record& record) {
+  if (!row.is_object()) throw RowError{std::string("expected an object as row, found ") + row.type_name()};
+  const auto& format = source.format;
+  if (format == "text") {
+    record.text = required(source, row, "text");
+  } else if (format == "alpaca") {
+    fill_pair(source, row, "instruction", "input", "output", record);
+  } else if (format == "dolly") {
+    fill_pair(source, row, "instruction", "context", "response", record);
+  } else if (format == "prompt_completion") {
+    fill_prompt_completion(source, row, record);
+  } else if (format == "messages") {
+    const std::string column = column_of(source, "messages");
+    const json* list = find(row, column);
+    if (!list) throw RowError{"expected a field \"" + column + "\""};
+    add_messages(source, *list, record.messages);
+  } else {
+    fail_input(source.path, "unknown format \"" + format + "\"", "text alpaca dolly messages prompt_completion");
+  }
+  record.fields = std::move(row);
+}
+
+uint64_t content_id(const std::string& name, const Record& record) {
+  const uint64_t seed = core::xxh3(name);
+  if (record.messages.empty()) return core::xxh3(record.text, seed);
+  std::string joined;
+  for (const auto& message : record.messages) {
+    // Lengths keep ("ab","c") and ("a","bc") apart.
+    for (const auto* part : {&message.role, &message.content, &message.context}) {
+      joined += std::to_string(part->size()) + ":" + *part;
+    }
+  }
+  return core::xxh3(joined, seed);
+}
+
+}  // namespace plumb::data

@@ -1,0 +1,38 @@
+// Rows of the containers, streamed: JSON lines, JSON (array, or object keyed by id), CSV. No row may take more than
+// kLargestRow of memory; a longer one is reported as malformed and skipped.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "data/source/bytes.h"
+
+namespace plumb::data {
+
+inline constexpr size_t kLargestRow = size_t{64} << 20;
+inline constexpr int kDeepestRow = 256;
+
+// What one row is: an object, or the reason why it is not one.
+struct Row {
+  nlohmann::json value;
+  std::string wrong;  // empty: fine
+  int64_t line = 0;   // where it starts
+};
+
+class RowReader {
+ public:
+  virtual ~RowReader() = default;
+  virtual bool next(Row&) = 0;  // false at the end; Error when nothing after this place can be read
+  virtual uint64_t consumed() const = 0;
+};
+
+std::unique_ptr<RowReader> read_json_lines(const std::filesystem::path& file);
+std::unique_ptr<RowReader> read_json(const std::filesystem::path& file);
+std::unique_ptr<RowReader> read_csv(const std::filesystem::path& file, char separator);
+
+// Parses the text of one row (strict JSON, valid UTF-8, nesting bounded) into row.value or row.wrong.
+void parse_row(std::string_view text, Row& row);
+bool valid_utf8(std::string_view text);
+
+}  // namespace plumb::data

@@ -1,0 +1,311 @@
+// From sources to batches and back: nothing lost, nothing leaking over seams, every damage found.
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+#include <map>
+#include <set>
+#include <thread>
+
+#include "data/shards/reader.h"
+#include "data_files.h"
+#include "fake_tokenizer.h"
+
+namespace plumb::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+class DatasetTest : public DataTest {
+ protected:
+  DatasetPtr build(const BuildRequest& request) {
+    return Dataset::open(Dataset::build(request, tokenizer_, *chat_, folder_ / "cache"));
+  }
+  // `count` documents of different lengths and contents.
+  std::string lines(int count, int longest = 60) {
+    std::string out;
+    for (int i = 0; i < count; ++i) {
+      out += nlohmann::json{{"text", fmt::format("{} {}", i, std::string(1 + i * 37 % longest, char('a' + i % 26)))}}
+                 .dump() +
+             "\n";
+    }
+    return write("lines.jsonl", out);
+  }
+  std::string talks(int count) {
+    std::string out;
+    for (int i = 0; i < count; ++i) {
+      out += nlohmann::json{{"prompt", fmt::format("question {}{}", i, std::string(i % 23, 'q'))},
+                            {"completion", std::string(1 + i % 17, 'a')}}
+                 .dump() +
+             "\n";
+    }
+    return write("talks.jsonl", out);
+  }
+  FakeTokenizer tokenizer_;
+  ChatTemplatePtr chat_ = chat_template("plain", "", tokenizer_);
+};
+
+// Every trained (document, token) pair exactly once over all rows; checks the Batch contract on the way.
+std::multiset<std::pair<uint64_t, std::string>> check_batch(const Batch& batch, const Tokenizer& tokenizer) {
+  std::multiset<std::pair<uint64_t, std::string>> trained;
+  const auto tokens = static_cast<size_t>(batch.tokens());
+  EXPECT_EQ(batch.ids.size(), tokens);
+  EXPECT_EQ(batch.labels.size(), tokens);
+  EXPECT_EQ(batch.loss_weight.size(), tokens);
+  EXPECT_EQ(batch.positions.size(), tokens);
+  EXPECT_EQ(batch.doc_offsets.front(), 0);
+  EXPECT_EQ(batch.doc_offsets.back(), batch.tokens());
+  EXPECT_EQ(batch.sample_ids.size() + 1, batch.doc_offsets.size());
+  std::set<int32_t> offsets(batch.doc_offsets.begin(), batch.doc_offsets.end());
+  EXPECT_EQ(offsets.size(), batch.doc_offsets.size());
+  for (int64_t row = 0; row < batch.rows; ++row)
+    EXPECT_TRUE(offsets.count(static_cast<int32_t>(row * batch.sequence_length)));
+  for (size_t d = 0; d + 1 < batch.doc_offsets.size(); ++d) {
+    EXPECT_LT(batch.doc_offsets[d], batch.doc_offsets[d + 1]);
+    for (int32_t t = batch.doc_offsets[d]; t < batch.doc_offsets[d + 1]; ++t) {
+      const auto at = static_cast<size_t>(t);
+      EXPECT_EQ(batch.positions[at], t - batch.doc_offsets[d]);
+      EXPECT_EQ(batch.labels[at] == kNoLabel, batch.loss_weight[at] == 0);
+      if (batch.labels[at] == kNoLabel) continue;
+      EXPECT_NE(batch.sample_ids[d], ~uint64_t{0});
+      // Inside a segment the label is the next id; at its end it is a token of the same document elsewhere.
+      if (t + 1 < batch.doc_offsets[d + 1]) {
+        EXPECT_EQ(batch.labels[at], batch.ids[at + 1]);
+      }
+      trained.insert({batch.sample_ids[d], tokenizer.token_bytes(batch.labels[at])});
+    }
+  }
+  return trained;
+}
+
+TEST_F(DatasetTest, ShakespeareLikeSingleDocument) {
+  const std::string text(1000, 'x');
+  const auto file = write("one.txt", text);
+  const auto all = build(request({source(file)}, 64));
+  EXPECT_EQ(all->documents(), 1);
+  EXPECT_EQ(all->tokens(), 1001);
+  EXPECT_EQ(all->rows(), 16);  // 1000 labels in rows of 64
+  const RowStream stream(all, nullptr, 64, {.seed = 1, .shuffle = false});
+  const auto batch = stream.batch(0, 16);
+  check_batch(batch, tokenizer_);
+  EXPECT_EQ(batch.doc_offsets.size(), 16u + 2);  // one segment a row, padding in the last
+  EXPECT_EQ(batch.labels[63], 'x');              // a row's last position has the next row's first token as label
+  const auto labels = std::count_if(batch.labels.begin(), batch.labels.end(), [](int32_t l) { return l != kNoLabel; });
+  EXPECT_EQ(labels, 1000);
+  EXPECT_EQ(all->report().trained_tokens, 1000);
+}
+
+TEST_F(DatasetTest, FewTextsAreHeldOutByTheirTails) {
+  std::string text;
+  for (int i = 0; i < 500; ++i) text += fmt::format("{:03} ", i);
+  auto ask = request({source(write("one.txt", text))}, 64);
+  ask.validation_share = 0.1;
+  const auto train = build(ask);
+  ask.validation = true;
+  const auto validation = build(ask);
+  EXPECT_EQ(train->tokens() + validation->tokens(), 2001);
+  EXPECT_EQ(validation->tokens(), 201);
+  EXPECT_EQ(tokenizer_.decode(validation->sample(0).ids, true), text.substr(1800));
+  EXPECT_EQ(tokenizer_.decode(train->sample(0).ids, true), text.substr(0, 1800));
+  EXPECT_EQ(train->sample(0).ids.back(), ' ');  // goes on in the other part: no end token
+  EXPECT_EQ(train->report().held_out_by, "tail of each document");
+  EXPECT_NE(train->digest(), validation->digest());
+}
+
+TEST_F(DatasetTest, ManyDocumentsAreHeldOutByHash) {
+  auto ask = request({source(lines(400))}, 32);
+  ask.validation_share = 0.2;
+  const auto train = build(ask);
+  ask.validation = true;
+  const auto validation = build(ask);
+  EXPECT_EQ(train->documents() + validation->documents(), 400);
+  EXPECT_GT(validation->documents(), 50);
+  EXPECT_LT(validation->documents(), 110);
+  std::set<uint64_t> ids;
+  for (int64_t d = 0; d < train->documents(); ++d) ids.insert(train->document_id(d));
+  for (int64_t d = 0; d < validation->documents(); ++d) EXPECT_FALSE(ids.count(validation->document_id(d)));
+  const auto report = train->report();
+  EXPECT_EQ(report.documents, report.kept + report.held_out + report.malformed + report.empty + report.too_long);
+  EXPECT_EQ(report.held_out, validation->documents());
+  // Few samples of a chat format: at least one on each side.
+  auto few = request({source(talks(5), "prompt_completion")}, 64, "best_fit");
+  few.validation_share = 0.01;
+  EXPECT_EQ(build(few)->documents(), 4);
+  few.validation = true;
+  EXPECT_EQ(build(few)->documents(), 1);
+}
+
+TEST_F(DatasetTest, EveryLabelOnceUnderEveryPacking) {
+  for (const char* packing : {"concat", "best_fit", "none"}) {
+    for (const bool chat : {false, true}) {
+      auto ask = request({chat ? source(talks(150), "prompt_completion") : source(lines(150))}, 48, packing);
+      if (!chat) ask.too_long = "split";
+      const auto dataset = build(ask);
+      std::multiset<std::pair<uint64_t, std::string>> expected;
+      for (int64_t d = 0; d < dataset->documents(); ++d) {
+        const auto sample = dataset->sample(d);
+        for (size_t i = 1; i < sample.ids.size(); ++i) {
+          if (sample.weight[i] > 0) expected.insert({sample.id, tokenizer_.token_bytes(sample.ids[i])});
+        }
+      }
+      EXPECT_EQ(static_cast<int64_t>(expected.size()), dataset->report().trained_tokens);
+      const RowStream stream(dataset, nullptr, 48, {.seed = 3});
+      const auto got = check_batch(stream.batch(0, dataset->rows()), tokenizer_);
+      EXPECT_EQ(got, expected) << packing << chat;
+      const auto report = dataset->report();
+      EXPECT_EQ(report.documents, report.kept + report.held_out + report.malformed + report.empty + report.too_long);
+      EXPECT_EQ(report.kept, dataset->documents());
+      EXPECT_EQ(report.tokens, dataset->tokens());
+    }
+  }
+}
+
+TEST_F(DatasetTest, TooLongSamples) {
+  auto ask = request({source(lines(100, 90))}, 40, "best_fit");
+  const auto dropped = build(ask);
+  EXPECT_GT(dropped->report().too_long, 0);
+  EXPECT_EQ(dropped->report().kept + dropped->report().too_long, 100);
+  ask.too_long = "split";
+  EXPECT_EQ(build(ask)->report().split, dropped->report().too_long);
+  ask.too_long = "error";
+  EXPECT_THAT(error_of([&] { build(ask); }), testing::HasSubstr("expected at most 40 tokens"));
+  auto chat = request({source(talks(10), "prompt_completion")}, 40, "best_fit");
+  chat.too_long = "split";
+  EXPECT_THAT(error_of([&] { build(chat); }), testing::HasSubstr("split is for sources of format text"));
+}
+
+TEST_F(DatasetTest, LedgerCountsMalformedAndEmpty) {
+  const auto file =
+      write("mixed.jsonl", "{\"text\":\"good one\"}\n{\"text\":\"  \"}\nbroken\n{\"text\":\"good\"}\n{}\n");
+  auto ask = request({source(file)}, 16);
+  const auto dataset = build(ask);
+  const auto report = dataset->report();
+  EXPECT_EQ(report.documents, 5);
+  EXPECT_EQ(report.kept, 2);
+  EXPECT_EQ(report.empty, 1);
+  EXPECT_EQ(report.malformed, 2);
+  ASSERT_EQ(report.first_malformed.size(), 2u);
+  EXPECT_THAT(report.first_malformed[1], testing::HasSubstr("mixed.jsonl:5: expected a field \"text\""));
+  EXPECT_THAT(slurp(dataset->folder() / "quarantine.jsonl"), testing::HasSubstr("mixed.jsonl:3"));
+  ask.strict = true;
+  EXPECT_THAT(error_of([&] { build(ask); }), testing::HasSubstr("mixed.jsonl:3"));  // also from the cache
+  EXPECT_THAT(error_of([&] { build(request({source(write("none.jsonl", "x\n"))}, 16)); }),
+              testing::HasSubstr("no sequence came out of 1 documents"));
+}
+
+TEST_F(DatasetTest, BytesDoNotDependOnThreadsOrPlace) {
+  auto ask = request({source(talks(3000), "prompt_completion"), source(lines(3000))}, 64, "best_fit");
+  const auto one = Dataset::build(ask, tokenizer_, *chat_, folder_ / "one");
+  ask.threads = 4;
+  const auto four = Dataset::build(ask, tokenizer_, *chat_, folder_ / "four");
+  fs::create_directories(folder_ / "moved");
+  for (auto& from : ask.sources) {
+    const auto to = folder_ / "moved" / fs::path(from.path).filename();
+    fs::copy_file(from.path, to), from.path = to;
+  }
+  const auto moved = Dataset::build(ask, tokenizer_, *chat_, folder_ / "third");
+  for (const auto& entry : fs::directory_iterator(one)) {
+    EXPECT_EQ(slurp(entry.path()), slurp(four / entry.path().filename())) << entry.path();
+  }
+  EXPECT_EQ(slurp(one / "manifest.json"), slurp(moved / "manifest.json"));
+}
+
+TEST_F(DatasetTest, CacheIsKeyedByWhatMatters) {
+  const auto file = lines(50);
+  auto ask = request({source(file)}, 32);
+  const auto cache = folder_ / "cache";
+  const auto first = Dataset::build(ask, tokenizer_, *chat_, cache);
+  const auto time = fs::last_write_time(first / "manifest.json");
+  EXPECT_EQ(Dataset::build(ask, tokenizer_, *chat_, cache), first);
+  EXPECT_EQ(fs::last_write_time(first / "manifest.json"), time);
+  ask.loss_on = "all", ask.threads = 3;  // neither changes texts
+  EXPECT_EQ(Dataset::build(ask, tokenizer_, *chat_, cache), first);
+  ask.sequence_length = 33;
+  EXPECT_NE(Dataset::build(ask, tokenizer_, *chat_, cache), first);
+  ask.sequence_length = 32;
+  EXPECT_NE(Dataset::build(ask, FakeTokenizer("<bos>"), *chat_, cache), first);
+  std::ofstream(file, std::ios::app) << "{\"text\":\"one more\"}\n";
+  EXPECT_NE(Dataset::build(ask, tokenizer_, *chat_, cache), first);
+}
+
+TEST_F(DatasetTest, AnyFlippedByteIsFound) {
+  const auto dataset = build(request({source(talks(200), "prompt_completion")}, 64, "best_fit"));
+  const auto folder = dataset->folder();
+  const auto read_all = [&] {
+    const auto opened = Dataset::open(folder);
+    for (int64_t r = 0; r < opened->rows(); ++r) opened->row(r);
+    for (int64_t d = 0; d < opened->documents(); ++d) opened->sample(d);
+  };
+  EXPECT_EQ(error_of(read_all), "no error");
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const auto name = entry.path().filename().string();
+    if (name == "quarantine.jsonl" || name == "tokenizer.json") continue;
+    const std::string good = slurp(entry.path());
+    for (size_t at = 0; at < good.size(); at += 1 + good.size() / 40) {
+      std::string bad = good;
+      bad[at] = static_cast<char>(bad[at] ^ 4);
+      write(fs::relative(entry.path(), folder_), bad);
+      // first_malformed is the one part of the manifest outside its digest.
+      const bool told =
+          name == "manifest.json" && good.find("\"first_malformed\"") <= at && at < good.find("\"content\"");
+      if (told) continue;
+      const auto error = error_of(read_all);
+      EXPECT_NE(error, "no error") << name << " " << at;
+      if (name != "manifest.json") {
+        EXPECT_THAT(error, testing::HasSubstr(name)) << at;
+      }
+    }
+    write(fs::relative(entry.path(), folder_), good.substr(0, good.size() - 1));
+    EXPECT_NE(error_of(read_all), "no error") << name;
+    write(fs::relative(entry.path(), folder_), good);
+  }
+  EXPECT_EQ(error_of(read_all), "no error");
+  std::string bad = slurp(folder / "tokens-00000.bin");
+  bad[1000] ^= 1;
+  write(fs::relative(folder / "tokens-00000.bin", folder_), bad);
+  const auto error = error_of(read_all);
+  EXPECT_THAT(error, testing::HasSubstr("tokens-00000.bin"));
+  EXPECT_THAT(error, testing::HasSubstr("bytes 0 to"));
+}
+
+TEST_F(DatasetTest, RacingBuildersAgree) {
+  const auto ask = request({source(lines(2000))}, 64);
+  std::vector<fs::path> folders(4);
+  std::vector<std::thread> threads;
+  for (auto& folder : folders) {
+    threads.emplace_back([&] { folder = Dataset::build(ask, tokenizer_, *chat_, folder_ / "cache"); });
+  }
+  for (auto& thread : threads) thread.join();
+  for (const auto& folder : folders) EXPECT_EQ(folder, folders[0]);
+  EXPECT_EQ(Dataset::open(folders[0])->documents(), 2000);
+}
+
+TEST_F(DatasetTest, KilledBuildsLeaveNothingInTheWay) {
+  const auto ask = request({source(lines(20000))}, 64);
+  const auto cache = folder_ / "cache";
+  int killed = 0;
+  for (int i = 0; i < 8; ++i) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      Dataset::build(ask, tokenizer_, *chat_, cache);
+      ::_exit(0);
+    }
+    ::usleep(static_cast<useconds_t>(2000 * (i + 1)));
+    ::kill(child, SIGKILL);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    killed += WIFSIGNALED(status);
+    for (const auto& entry : fs::directory_iterator(cache)) {
+      if (entry.path().filename().string().starts_with('.')) continue;
+      EXPECT_NO_THROW(Dataset::open(entry.path()));
+    }
+  }
+  EXPECT_GT(killed, 0);
+  const auto folder = Dataset::build(ask, tokenizer_, *chat_, cache);
+  EXPECT_EQ(Dataset::open(folder)->documents(), 20000);
+  int folders = 0;
+  for (const auto& entry : fs::directory_iterator(cache)) folders += entry.is_directory();
+  EXPECT_EQ(folders, 1);
+}
+
+}  // namespace
+}  // namespace plumb::data

@@ -1,0 +1,126 @@
+#include "data/order.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+#include <random>
+#include <set>
+
+#include "data/packing.h"
+
+namespace plumb::data {
+namespace {
+
+TEST(Permutation, IsABijectionOfAnySize) {
+  for (const uint64_t size : {1, 2, 3, 4, 5, 7, 8, 9, 100, 1023, 1024, 1025, 65537}) {
+    for (const uint64_t key : {0ull, 1ull, ~0ull}) {
+      const Permutation order(size, key);
+      std::vector<bool> seen(size);
+      for (uint64_t i = 0; i < size; ++i) {
+        const uint64_t to = order(i);
+        ASSERT_LT(to, size);
+        ASSERT_FALSE(seen[to]) << size;
+        seen[to] = true;
+      }
+    }
+  }
+}
+
+TEST(Permutation, LooksRandomAndDependsOnTheKey) {
+  const uint64_t size = 10000;
+  const Permutation a(size, 1), b(size, 2);
+  int same = 0, fixed = 0;
+  double distance = 0;
+  for (uint64_t i = 0; i < size; ++i) {
+    same += a(i) == b(i), fixed += a(i) == i;
+    if (i) distance += std::abs(static_cast<double>(a(i)) - static_cast<double>(a(i - 1)));
+  }
+  EXPECT_LT(same, 12);  // expected 1, Poisson
+  EXPECT_LT(fixed, 12);
+  EXPECT_NEAR(distance / static_cast<double>(size - 1), static_cast<double>(size) / 3.0, 150);
+}
+
+TEST(Permutation, LargeSizes) {
+  const Permutation order(uint64_t{1} << 45, 3);
+  std::set<uint64_t> seen;
+  for (uint64_t i = 0; i < 1000; ++i) seen.insert(order((uint64_t{1} << 44) + i));
+  EXPECT_EQ(seen.size(), 1000u);
+}
+
+TEST(OrderKey, DependsOnSeedEpochAndDigest) {
+  const std::set<uint64_t> keys{order_key(1, 0, "a"), order_key(2, 0, "a"), order_key(1, 1, "a"), order_key(1, 0, "b")};
+  EXPECT_EQ(keys.size(), 4u);
+}
+
+TEST(Quota, IsExact) {
+  for (const double share : {0.0, 0.1, 0.25, 0.3, 1.0 / 3, 0.999}) {
+    const Quota quota(share);
+    uint64_t minor = 0;
+    for (uint64_t i = 0; i < 30000; ++i) {
+      ASSERT_EQ(quota.minor_before(i), minor);
+      minor += quota.is_minor(i);
+      ASSERT_LE(std::abs(static_cast<double>(minor) - share * static_cast<double>(i + 1)), 1.0);
+    }
+    if (share == 0.1) {
+      EXPECT_EQ(minor, 3000u);
+      EXPECT_TRUE(quota.is_minor(9));
+    }
+  }
+}
+
+// Every piece of every document in exactly one row, nothing longer than a row, and well filled.
+TEST(Packer, BestFitBalancesAndFills) {
+  std::mt19937 random(7);
+  std::lognormal_distribution<double> lengths(5, 0.8);
+  const int64_t sequence_length = 2048;
+  Packer packer(true, sequence_length);
+  std::vector<int64_t> documents;
+  std::vector<PackedRow> rows;
+  for (int i = 0; i < 10000; ++i) {
+    documents.push_back(std::clamp<int64_t>(static_cast<int64_t>(lengths(random)), 2, 5000));
+    for (auto& row : packer.add(static_cast<uint64_t>(i), documents.back())) rows.push_back(std::move(row));
+  }
+  for (auto& row : packer.finish()) rows.push_back(std::move(row));
+  std::vector<std::vector<RowSpan>> pieces(documents.size());
+  int64_t total = 0;
+  for (const auto& row : rows) {
+    int64_t filled = 0;
+    for (const auto& span : row) filled += span.end - span.begin, pieces[span.document].push_back(span);
+    ASSERT_LE(filled, sequence_length);
+    total += filled;
+  }
+  for (size_t d = 0; d < documents.size(); ++d) {
+    auto& own = pieces[d];
+    std::sort(own.begin(), own.end(), [](const RowSpan& a, const RowSpan& b) { return a.begin < b.begin; });
+    ASSERT_FALSE(own.empty());
+    uint32_t at = 0;
+    for (const auto& span : own) {
+      ASSERT_EQ(span.begin, at);
+      at = span.end;
+    }
+    ASSERT_GE(static_cast<int64_t>(at) + 1, documents[d]);  // the last token alone is no piece
+  }
+  EXPECT_GE(static_cast<double>(total) / static_cast<double>(rows.size() * sequence_length), 0.995);
+}
+
+TEST(Packer, NoneIsOnePieceARow) {
+  Packer packer(false, 4);
+  EXPECT_TRUE(packer.add(0, 3).empty());
+  packer.add(1, 9), packer.add(2, 10);
+  const auto rows = packer.finish();
+  ASSERT_EQ(rows.size(), 1u + 2 + 3);  // 9 = 4 + 4 + the last token, which needs no position
+  EXPECT_EQ(rows[5][0].begin, 8u);
+  EXPECT_EQ(rows[5][0].end, 10u);
+}
+
+TEST(ConcatRows, EveryLabelHasAPosition) {
+  EXPECT_EQ(concat_rows(0, 4), 0);
+  EXPECT_EQ(concat_rows(1, 4), 0);
+  EXPECT_EQ(concat_rows(2, 4), 1);
+  EXPECT_EQ(concat_rows(5, 4), 1);
+  EXPECT_EQ(concat_rows(6, 4), 2);
+}
+
+}  // namespace
+}  // namespace plumb::data
