@@ -59,6 +59,7 @@ install_wheels() {
   fi
   "$root/.venv/bin/python" -m pip install --disable-pip-version-check --quiet --no-cache-dir \
     "${source[@]}" "${dependencies[@]}" $(wheel_set) ||
-    die "pip could not install the wheels" "is there a network? scripts/setup --from DIR installs without one"
+    die "pip could not install the wheels" \
+      "no network? scripts/setup --from DIR needs none; a proxy with a certificate of its own? set PIP_CERT=FILE"
   say "wheels in .venv: installed ($(du -sh "$root/.venv" | cut -f1) on disk)"
 }

@@ -96,12 +96,19 @@ function end_of_section() {
   body = ""
 }
 
+# Text of a JSON string. Backslashes in replacements of gsub mean different things to different awks: joined instead.
 function quoted(s) {
   gsub(/\\/, "&&", s)
-  gsub(/"/, "\\\\\"", s)
   gsub(/\r/, "", s)
   gsub(/\t/, "  ", s)
-  gsub(/\n/, "\\\\n", s)
+  s = joined(joined(s, "\"", "\\\""), "\n", "\\n")
   gsub(/[\001-\037]/, " ", s)
   return s
+}
+
+function joined(s, old, new,  parts, part, i, out) {
+  parts = split(s, part, old)
+  out = part[1]
+  for (i = 2; i <= parts; i++) out = out new part[i]
+  return out
 }
