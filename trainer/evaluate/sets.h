@@ -1,18 +1,17 @@
 // Scores of a model on evaluation sets, comparisons, rules. (Contract used by run/ and the eval command.)
 #pragma once
 
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "core/config/config.h"
 #include "data/chat_template.h"
 #include "data/tokenizer/tokenizer.h"
 #include "parallel/communicator.h"
 #include "trainer/engine/engine.h"
-
-#include <nlohmann/json.hpp>
-
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
 
 namespace plumb::evaluate {
 
@@ -24,9 +23,9 @@ struct Subject {
   engine::Engine& engine;
   const data::Tokenizer& tokenizer;
   const data::ChatTemplate& chat;
-  std::vector<int32_t> end_ids;               // what ends an answer
-  parallel::Communicator& ranks;              // data ranks; items are spread over them, results are equal on all
-  int64_t sequence_length = 0;                // longest input; longer text is scored in windows, longer prompts are an error
+  std::vector<int32_t> end_ids;   // what ends an answer
+  parallel::Communicator& ranks;  // data ranks; items are spread over them, results are equal on all
+  int64_t sequence_length = 0;    // longest input; longer text is scored in windows, longer prompts are an error
   int64_t max_new_tokens = 256;
   double temperature = 0;
   uint64_t seed = 42;
@@ -37,19 +36,26 @@ struct Subject {
 struct Score {
   std::string name, role, metric;
   int64_t n = 0;
-  double value = 0, half_width = 0;           // of the seeded bootstrap interval at eval.confidence
+  double value = 0, half_width = 0;  // of the seeded bootstrap interval at eval.confidence
   std::vector<double> item_sums, item_weights;
   nlohmann::ordered_json json() const;
   static Score from_json(const nlohmann::ordered_json&);
 };
-Score evaluate_set(const config::EvalSet&, const Subject&, double confidence);   // collective over subject.ranks
+Score evaluate_set(const config::EvalSet&, const Subject&, double confidence);  // collective over subject.ranks
 
-struct RuleOutcome { std::string metric, rule; bool passed = false; double change = 0; };   // rule: "min_gain 10"
+struct RuleOutcome {
+  std::string metric, rule;
+  bool passed = false;
+  double change = 0;
+};  // rule: "min_gain 10"
 // `base` may be empty (no columns to compare with): then only `min` rules can be decided, others are Error(bad_input).
 std::vector<RuleOutcome> apply_rules(const std::vector<config::PassRule>&, const std::vector<Score>& base,
                                      const std::vector<Score>& tuned);
 
-struct Column { std::string model; std::vector<Score> scores; };
+struct Column {
+  std::string model;
+  std::vector<Score> scores;
+};
 // The table of docs: set role metric n, a column per model, and with two or more columns the change (last - first) with
 // the paired interval; rules at the row's end when given.
 std::string print_table(const std::vector<Column>&, const std::vector<RuleOutcome>& rules, double confidence);

@@ -1,0 +1,215 @@
+#include "trainer/evaluate/sets.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "core/error.h"
+#include "trainer/evaluate/bootstrap.h"
+#include "trainer/evaluate/items.h"
+#include "trainer/evaluate/likelihood.h"
+#include "trainer/evaluate/ranks.h"
+#include "trainer/generate/generate.h"
+#include "trainer/generate/prompt.h"
+
+namespace plumb::evaluate {
+namespace {
+
+// Prompts that step together. Fixed, so that an answer does not depend on the number of ranks.
+constexpr size_t kGroup = 16;
+
+void needs_answers(const config::EvalSet& set) {
+  if (set.format != "text") return;
+  fail_input("eval.sets." + set.name, set.metric + " needs questions and answers, found format: text",
+             "format: prompt_completion, messages, alpaca or dolly");
+}
+
+void score_text(const config::EvalSet& set, const Subject& subject, Score& score) {
+  if (set.format != "text") {
+    fail_input("eval.sets." + set.name, set.metric + " needs format: text, found " + set.format,
+               "answer_nll is the likelihood of answers");
+  }
+  if (set.shots > 0) fail_input("eval.sets." + set.name, "shots have no meaning for running text");
+  std::vector<Sequence> sequences;
+  std::vector<double> bytes;
+  for (const auto& record : read_records(set)) {
+    double size = 0;
+    auto sequence = text_sequence(record, subject, &size);
+    if (sequence.ids.size() < 2) continue;  // nothing is predicted in it
+    bytes.push_back(size);
+    sequences.push_back(std::move(sequence));
+  }
+  if (sequences.empty()) fail_input(set.path, "every document is shorter than two tokens");
+  const auto sums = log_likelihoods(subject.engine, subject.ranks, sequences);
+  const bool per_byte = set.metric == "bits_per_byte";
+  for (size_t i = 0; i < sums.size(); ++i) {
+    score.item_sums.push_back(per_byte ? -sums[i] / std::numbers::ln2 : -sums[i]);
+    score.item_weights.push_back(per_byte ? bytes[i] : static_cast<double>(sequences[i].ids.size() - 1));
+  }
+}
+
+void score_answers(const config::EvalSet& set, const Subject& subject, Score& score) {
+  needs_answers(set);
+  std::vector<Sequence> sequences;
+  for (const auto& question : read_questions(set)) sequences.push_back(answered(question, question.answer, subject));
+  const auto sums = log_likelihoods(subject.engine, subject.ranks, sequences);
+  for (size_t i = 0; i < sums.size(); ++i) {
+    double tokens = 0;
+    for (size_t k = 1; k < sequences[i].weight.size(); ++k) tokens += sequences[i].weight[k];
+    score.item_sums.push_back(-sums[i]);
+    score.item_weights.push_back(tokens);
+  }
+}
+
+// The choice with the largest probability, its end token included, is the model's answer; the first of equals.
+void score_choices(const config::EvalSet& set, const Subject& subject, Score& score) {
+  needs_answers(set);
+  const auto questions = read_questions(set);
+  std::vector<Sequence> sequences;
+  for (const auto& question : questions) {
+    for (const auto& choice : question.choices) sequences.push_back(answered(question, choice, subject));
+  }
+  const auto sums = log_likelihoods(subject.engine, subject.ranks, sequences);
+  auto next = sums.begin();
+  for (const auto& question : questions) {
+    const auto end = next + static_cast<int64_t>(question.choices.size());
+    const auto best = static_cast<size_t>(std::max_element(next, end) - next);
+    score.item_sums.push_back(best == question.right ? 1 : 0);
+    score.item_weights.push_back(1);
+    next = end;
+  }
+}
+
+// Case of ASCII letters and white space do not count.
+std::string normalised(const std::string& text) {
+  std::string out;
+  bool space = false;
+  for (const char c : text) {
+    if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+      space = !out.empty();
+      continue;
+    }
+    if (space) out += ' ';
+    space = false;
+    out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  }
+  return out;
+}
+
+// Weights are held for as long as answers are generated, also when something throws.
+class Held {
+ public:
+  explicit Held(engine::Engine& engine) : engine_(engine) { engine_.hold(); }
+  ~Held() { engine_.release(); }
+  Held(const Held&) = delete;
+  const model::HeldModel& model() const { return engine_.held(); }
+
+ private:
+  engine::Engine& engine_;
+};
+
+void score_exact_match(const config::EvalSet& set, const Subject& subject, Score& score) {
+  needs_answers(set);
+  const auto questions = read_questions(set);
+  std::vector<std::vector<int32_t>> prompts;
+  for (const auto& question : questions) {
+    prompts.push_back(generate::prompt_ids(question.prompt, subject.chat, subject.tokenizer));
+    const auto longest = subject.engine.options().spec.max_position_embeddings;
+    if (prompts.back().empty() || static_cast<int64_t>(prompts.back().size()) >= longest) {
+      fail_input(question.where,
+                 fmt::format("expected a prompt of 1 to {} tokens, found {}", longest - 1, prompts.back().size()));
+    }
+  }
+  generate::Options options;
+  options.max_new_tokens = subject.max_new_tokens;
+  options.temperature = subject.temperature;
+  options.seed = subject.seed;
+  options.end_ids = subject.end_ids;
+  options.vocabulary = subject.tokenizer.vocab_size();
+  std::vector<double> right(questions.size(), 0.0);
+  const Held held(subject.engine);
+  const auto size = static_cast<size_t>(subject.ranks.size()), me = static_cast<size_t>(subject.ranks.rank());
+  for (size_t first = me * kGroup; first < prompts.size(); first += size * kGroup) {
+    const size_t last = std::min(first + kGroup, prompts.size());
+    options.first_sequence = first;
+    const auto answers = generate::generate(
+        held.model(), {prompts.begin() + static_cast<int64_t>(first), prompts.begin() + static_cast<int64_t>(last)},
+        options);
+    for (size_t i = first; i < last; ++i) {
+      const std::string said = subject.tokenizer.decode(answers[i - first].ids, true);
+      right[i] = normalised(said) == normalised(questions[i].answer) ? 1 : 0;
+    }
+  }
+  sum_over_ranks(subject.ranks, right);
+  score.item_sums = std::move(right);
+  score.item_weights.assign(questions.size(), 1.0);
+}
+
+}  // namespace
+
+bool larger_is_better(const std::string& metric) {
+  if (in_points(metric)) return true;
+  for (const char* known : {"perplexity", "bits_per_byte", "answer_nll", "loss"}) {
+    if (metric == known) return false;
+  }
+  fail_input("eval", "unknown metric \"" + metric + "\"",
+             "perplexity bits_per_byte answer_nll multiple_choice exact_match, and validation.loss");
+}
+
+Score evaluate_set(const config::EvalSet& set, const Subject& subject, double confidence) {
+  Score score;
+  score.name = set.name;
+  score.role = set.role;
+  score.metric = set.metric;
+  if (set.metric == "perplexity" || set.metric == "bits_per_byte") {
+    score_text(set, subject, score);
+  } else if (set.metric == "answer_nll") {
+    score_answers(set, subject, score);
+  } else if (set.metric == "multiple_choice") {
+    score_choices(set, subject, score);
+  } else if (set.metric == "exact_match") {
+    score_exact_match(set, subject, score);
+  } else {
+    fail_input("eval.sets." + set.name, "unknown metric \"" + set.metric + "\"",
+               "perplexity bits_per_byte answer_nll multiple_choice exact_match");
+  }
+  double sum = 0, weight = 0;
+  for (const double item : score.item_sums) sum += item;
+  for (const double item : score.item_weights) weight += item;
+  score.n = static_cast<int64_t>(score.item_sums.size());
+  score.value = metric_value(score.metric, sum, weight);
+  score.half_width = bootstrap(score, confidence).half_width();
+  return score;
+}
+
+nlohmann::ordered_json Score::json() const {
+  return {{"name", name},           {"role", role},
+          {"metric", metric},       {"n", n},
+          {"value", value},         {"half_width", half_width},
+          {"item_sums", item_sums}, {"item_weights", item_weights}};
+}
+
+Score Score::from_json(const nlohmann::ordered_json& json) {
+  try {
+    Score score;
+    score.name = json.at("name").get<std::string>();
+    score.role = json.at("role").get<std::string>();
+    score.metric = json.at("metric").get<std::string>();
+    score.n = json.at("n").get<int64_t>();
+    score.value = json.at("value").get<double>();
+    score.half_width = json.at("half_width").get<double>();
+    score.item_sums = json.at("item_sums").get<std::vector<double>>();
+    score.item_weights = json.at("item_weights").get<std::vector<double>>();
+    if (score.item_sums.size() != score.item_weights.size() ||
+        score.n != static_cast<int64_t>(score.item_sums.size())) {
+      fail_input("score " + score.name, "its items do not match in number");
+    }
+    return score;
+  } catch (const nlohmann::json::exception& error) {
+    fail_input("score", std::string("not a stored score: ") + error.what());
+  }
+}
+
+}  // namespace plumb::evaluate
