@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "data/show.h"
 #include "parallel/factory.h"
+#include "parallel/threads_communicator.h"
 #include "trainer/ledger/manifest.h"
 #include "trainer/run/finish.h"
 #include "trainer/run/signals.h"
@@ -171,8 +172,7 @@ class LonelyEnd {
       : thread_([this, code, message = std::move(message), printed] {
           std::unique_lock lock(mutex_);
           if (over_.wait_for(lock, std::chrono::seconds(15), [this] { return done_; })) return;
-          if (!printed) core::log(core::Level::error, message);
-          std::_Exit(code);  // mpirun ends the other ranks and returns this code
+          parallel::end_job(code, printed ? "the other ranks did not come to an end with this one" : message);
         }) {}
   ~LonelyEnd() {
     {
@@ -194,7 +194,7 @@ int end_with_error(parallel::MpiSession& session, int code, const std::string& m
   const bool main = core::is_main_rank();
   if (main) core::log(core::Level::error, message);
   LonelyEnd lonely(code, message, main);
-  return session.finalize(code);
+  return session.finish(code, 60);
 }
 
 }  // namespace
@@ -202,17 +202,17 @@ int end_with_error(parallel::MpiSession& session, int code, const std::string& m
 int run(const Request& request) {
   install_signal_handlers();
   parallel::MpiSession session;
-  const auto launch = parallel::launch_info();
-  core::set_rank(launch.rank, launch.ranks, launch.host);
+  const auto& launch = session.launch();
+  core::set_rank(launch.rank, launch.size, launch.host);
   // Waits for rank 0 may be long while it builds datasets: no time limit on the control communicator.
-  auto control = parallel::make_world(launch.ranks > 1 ? "mpi" : "one", at::kCPU, 0);
+  auto control = parallel::make_world("auto", at::kCPU, 0);
   try {
     const auto loaded = load_everywhere(request, *control);
     config::check_paths(loaded);
-    if (loaded.config.parallel.communicator == "threads") return session.finalize(run_threads(request, loaded));
-    const auto place = take_place(loaded, launch.rank, launch.ranks, launch.local_rank, launch.local_ranks);
+    if (loaded.config.parallel.communicator == "threads") return session.finish(run_threads(request, loaded));
+    const auto place = take_place(loaded, launch.rank, launch.size, launch.local_rank, launch.local_size);
     auto world = parallel::make_world(loaded.config.parallel.communicator, place.device, loaded.config.parallel.timeout);
-    return session.finalize(run_rank(request, loaded, place, control, world));
+    return session.finish(run_rank(request, loaded, place, control, world));
   } catch (const Error& error) {
     return end_with_error(session, static_cast<int>(error.code()), error.what());
   } catch (const std::bad_alloc&) {
