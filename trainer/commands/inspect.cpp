@@ -70,7 +70,8 @@ void inspect_tokenizer(const fs::path& path) {
 void inspect_dataset(const fs::path& path) {
   const auto dataset = data::Dataset::open(path);
   line("dataset", path.string());
-  for (const auto& [key, value] : dataset->report().json().items()) line(key, value.dump());
+  const auto report = dataset->report().json();
+  for (const auto& [key, value] : report.items()) line(key, value.dump());
   line("sequences", core::with_commas(dataset->rows()));
   line("digest", dataset->digest());
 }
