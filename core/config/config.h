@@ -21,7 +21,7 @@ struct Interval {
 
 // A number in the thing's own unit, or a percentage of a stated base.
 struct Relative {
-  double value = 0;      // percent: 1 means 1 %
+  double value = 0;  // percent: 1 means 1 %
   bool percent = false;
   bool operator==(const Relative&) const = default;
 };
@@ -34,11 +34,11 @@ struct Span {
 };
 
 struct Source {
-  std::string path;              // absolute; file, folder or glob
-  std::string format = "text";   // text alpaca dolly messages prompt_completion
+  std::string path;                           // absolute; file, folder or glob
+  std::string format = "text";                // text alpaca dolly messages prompt_completion
   std::map<std::string, std::string> fields;  // ours -> the file's column
-  std::string name;              // default: the path's stem
-  std::optional<double> weight;  // later stage; kept for the type's shape
+  std::string name;                           // default: the path's stem
+  std::optional<double> weight;               // later stage; kept for the type's shape
   std::optional<int64_t> max_documents;
   std::string license, language;
   bool synthetic = false;
@@ -72,27 +72,27 @@ struct DataSection {
   std::vector<Source> sources;
   std::string dataset, cache;
   int64_t sequence_length = 2048;
-  std::string packing;  // concat best_fit none; resolved from method when not given
+  std::string packing;            // concat best_fit none; resolved from method when not given
   std::string too_long = "drop";  // drop error split
   double validation_share = 0;
   std::vector<Source> validation;
   std::optional<Replay> replay;
   bool shuffle = true, strict = false;
-  int64_t seed = 42;    // resolved: train.seed when not given
+  int64_t seed = 42;  // resolved: train.seed when not given
   std::optional<int64_t> threads;
 };
 
 struct LoraSection {
   int64_t rank = 16;
-  double alpha = 32, dropout = 0;                     // alpha resolved: 2 x rank when not given
+  double alpha = 32, dropout = 0;  // alpha resolved: 2 x rank when not given
   std::vector<std::string> targets = {"all_linear"};
 };
 
 struct MethodSection {
-  std::string name;                    // pretrain sft
+  std::string name;  // pretrain sft
   std::string objective = "causal";
-  std::string loss_on = "answers";     // answers last_answer all
-  std::string adapter = "none";        // none lora
+  std::string loss_on = "answers";  // answers last_answer all
+  std::string adapter = "none";     // none lora
   LoraSection lora;
 };
 
@@ -100,12 +100,13 @@ struct ScheduleGroup {
   std::string name = "cosine";  // cosine linear constant warmup_stable_decay
   Span warmup{Span::Unit::percent, 3}, decay{Span::Unit::percent, 20};
   Relative min_learning_rate{10, true};
-  std::optional<Span> length;   // horizon apart from the stop
+  std::optional<Span> length;  // horizon apart from the stop
 };
 
 struct OptimizerGroup {
   std::string name = "adamw";
-  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8, weight_decay = 0.1;  // weight_decay resolved: 0 when tuning, unless given
+  double beta1 = 0.9, beta2 = 0.95, eps = 1e-8,
+         weight_decay = 0.1;  // weight_decay resolved: 0 when tuning, unless given
 };
 
 struct TrainSection {
@@ -117,29 +118,29 @@ struct TrainSection {
   ScheduleGroup schedule;
   OptimizerGroup optimizer;
   std::optional<double> clip_grad_norm = 1.0;  // nullopt = none
-  std::string precision = "auto";  // auto bf16 fp32
-  std::string recompute = "none";  // none selective full
+  std::string precision = "auto";              // auto bf16 fp32
+  std::string recompute = "none";              // none selective full
   int64_t seed = 42;
-  std::string resume = "auto";     // auto never required step-N
+  std::string resume = "auto";  // auto never required step-N
   std::vector<std::string> accept_changes;
-  std::optional<double> time_limit;  // seconds
-  std::string on_nonfinite = "stop"; // stop skip (rewind: later)
+  std::optional<double> time_limit;   // seconds
+  std::string on_nonfinite = "stop";  // stop skip (rewind: later)
 };
 
 struct ParallelSection {
   int64_t data = 1;
-  std::optional<int64_t> shard;    // auto = what is left
-  std::optional<int64_t> zero;     // 0-3
-  std::string device = "auto";     // auto cuda cpu
+  std::optional<int64_t> shard;                  // auto = what is left
+  std::optional<int64_t> zero;                   // 0-3
+  std::string device = "auto";                   // auto cuda cpu
   std::optional<int64_t> threads, memory_limit;  // memory_limit in bytes
-  std::string communicator = "auto";  // auto nccl mpi threads one
-  double timeout = 600;            // seconds
+  std::string communicator = "auto";             // auto nccl mpi threads one
+  double timeout = 600;                          // seconds
 };
 
 struct CheckpointGroup {
   Interval every{Interval::Unit::seconds, 1800};
   int64_t keep_last = 2;
-  Interval keep_every;             // none
+  Interval keep_every;  // none
   int64_t keep_best = 0;
   std::string best = "validation.loss";
 };
@@ -149,16 +150,16 @@ struct ExportGroup {
   std::string folder;                // resolved: <output.folder>/export
   std::string dtype = "bf16";        // bf16 fp32
   int64_t max_shard = 5'000'000'000;
-  std::string when = "always";       // always passed
+  std::string when = "always";  // always passed
 };
 
 struct OutputSection {
   std::string folder, name;
   Interval log_every{Interval::Unit::steps, 10};
   std::vector<std::string> metrics = {"jsonl"};
-  std::string progress = "auto";     // auto bar lines none
+  std::string progress = "auto";  // auto bar lines none
   CheckpointGroup checkpoint;
-  ExportGroup export_;               // key: output.export
+  ExportGroup export_;  // key: output.export
 };
 
 struct EvalSet {
@@ -178,9 +179,9 @@ struct PassRule {
 struct EvalSection {
   Interval every{Interval::Unit::steps, 500};
   int64_t tokens = 1'000'000;
-  bool before = false;               // resolved: true in tune
+  bool before = false;  // resolved: true in tune
   std::vector<EvalSet> sets;
-  int64_t max_new_tokens = 256;      // eval.generation.max_new_tokens
+  int64_t max_new_tokens = 256;  // eval.generation.max_new_tokens
   double temperature = 0;
   double confidence = 0.95;
   std::vector<PassRule> pass;

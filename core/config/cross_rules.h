@@ -1,0 +1,24 @@
+// What keys ask of each other, and defaults that depend on other keys.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/config/reader.h"
+
+namespace plumb::config {
+
+struct Derived {
+  std::map<std::string, std::string> origins;   // address -> "preset llama-1b"
+  std::map<std::string, std::string> replaced;  // address -> "2048 (preset llama-1b)"
+  std::vector<std::string> warnings;
+};
+
+// Fills defaults that follow from the purpose, the preset or other keys, then checks the rules between keys.
+Derived derive_and_check(Reading& reading, const std::filesystem::path& base_folder, Purpose purpose,
+                         Problems& problems);
+// Keys that have no effect under this configuration, so that a saved configuration leaves them out.
+std::vector<std::string> pointless_keys(const Config& config);
+
+}  // namespace plumb::config
