@@ -4,6 +4,7 @@
 
 #include "trainer/ops/check.h"
 #include "trainer/ops/composition.h"
+#include "trainer/ops/cpu_ops.h"
 
 namespace plumb::ops {
 
@@ -20,11 +21,16 @@ void adamw_(at::Tensor master, at::Tensor m, at::Tensor v, const at::Tensor& gra
     require(0 <= span.begin && span.begin <= span.end && span.end <= n, "adamw", "decay spans inside the shard",
             master);
   }
+  const bool narrow = !compute || has_cpu_kernel(*compute);
+  if (has_cpu_kernel(master) && master.scalar_type() == at::kFloat && narrow) {
+    return cpu::adamw_(master, m, v, grad, compute, step_values, spans, options);
+  }
   composition::adamw_(master, m, v, grad, compute, step_values, spans, options);
 }
 
 at::Tensor chunk_sums_of_squares(const at::Tensor& grad) {
   require_shape(grad, {-1}, "sum_of_squares", "grad [n]");
+  if (grad.is_cpu() && grad.scalar_type() == at::kFloat) return cpu::chunk_sums_of_squares(grad);
   return composition::chunk_sums_of_squares(grad);
 }
 

@@ -6,6 +6,7 @@
 
 #include "trainer/ops/check.h"
 #include "trainer/ops/composition.h"
+#include "trainer/ops/cpu_ops.h"
 
 namespace plumb::ops {
 namespace {
@@ -56,6 +57,7 @@ at::Tensor causal_scores(const Document& doc, int64_t first, int64_t rows, doubl
 
 AttentionOut attention(const at::Tensor& qkv, const at::Tensor& doc_offsets, AttentionShape shape) {
   check_packed(qkv, doc_offsets, shape, "attention");
+  if (has_cpu_kernel(qkv)) return cpu::attention(qkv, doc_offsets, shape);
   return composition::attention(qkv, doc_offsets, shape);
 }
 
@@ -67,6 +69,7 @@ at::Tensor attention_grad(const at::Tensor& dout, const at::Tensor& qkv, const A
   require_shape(saved.lse, {shape.heads, qkv.size(0)}, "attention_grad", "lse [n, T]");
   require(dout.scalar_type() == qkv.scalar_type(), "attention_grad", "dout of qkv's dtype", dout);
   require(saved.out.scalar_type() == qkv.scalar_type(), "attention_grad", "out of qkv's dtype", saved.out);
+  if (has_cpu_kernel(qkv)) return cpu::attention_grad(dout, qkv, saved, doc_offsets, shape);
   return composition::attention_grad(dout, qkv, saved, doc_offsets, shape);
 }
 

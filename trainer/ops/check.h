@@ -12,6 +12,11 @@ void require(bool ok, const char* op, const char* expected, const at::Tensor& fo
 // Contiguous, of this shape (-1 = any).
 void require_shape(const at::Tensor& tensor, std::initializer_list<int64_t> shape, const char* op,
                    const char* expected);
+// Throws unless begin <= value < end; the message names the index.
+[[noreturn]] void fail_range(const char* what, int64_t value, int64_t begin, int64_t end, int64_t index);
+inline void require_in_range(const char* what, int64_t value, int64_t begin, int64_t end, int64_t index) {
+  if (value < begin || value >= end) fail_range(what, value, begin, end, index);
+}
 // Type of sums: fp64 for fp64 tensors (oracles), else fp32.
 at::ScalarType accumulation_type(const at::Tensor& tensor);
 // fp32 or bf16 on the CPU: the own kernels apply.

@@ -18,6 +18,7 @@ CpuFeatures detect() {
   CpuFeatures found;
 #if defined(__x86_64__)
   __builtin_cpu_init();
+  found.intel = __builtin_cpu_is("intel");
   found.avx2 = __builtin_cpu_supports("avx2");
   found.fma = __builtin_cpu_supports("fma");
   // The kernels use these four together.

@@ -5,7 +5,7 @@
 namespace plumb::ops {
 
 struct CpuFeatures {
-  bool avx2 = false, fma = false, avx512 = false, avx512_bf16 = false, amx_bf16 = false;
+  bool avx2 = false, fma = false, avx512 = false, avx512_bf16 = false, amx_bf16 = false, intel = false;
 };
 const CpuFeatures& cpu_features();
 std::string cpu_description();  // "avx512 avx512_bf16" for the start block and manifests

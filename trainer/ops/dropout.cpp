@@ -6,6 +6,7 @@
 #include "core/philox.h"
 #include "trainer/ops/check.h"
 #include "trainer/ops/composition.h"
+#include "trainer/ops/cpu_ops.h"
 
 namespace plumb::ops {
 namespace {
@@ -38,6 +39,7 @@ at::Tensor dropout(const at::Tensor& x, const at::Tensor& row_keys, uint64_t see
   require(row_keys.scalar_type() == at::kLong, "dropout", "row_keys int64", row_keys);
   if (!(p >= 0 && p < 1)) fail_internal("dropout: p must lie in [0, 1)");
   if (p == 0) return x.clone();
+  if (has_cpu_kernel(x)) return cpu::dropout(x, row_keys, seed, p);
   return composition::dropout(x, row_keys, seed, p);
 }
 

@@ -4,6 +4,7 @@
 
 #include "trainer/ops/check.h"
 #include "trainer/ops/composition.h"
+#include "trainer/ops/cpu_ops.h"
 
 namespace plumb::ops {
 
@@ -11,6 +12,7 @@ at::Tensor embedding(const at::Tensor& ids, const at::Tensor& weight) {
   require_shape(ids, {-1}, "embedding", "ids [T]");
   require(ids.scalar_type() == at::kInt, "embedding", "ids int32", ids);
   require_shape(weight, {-1, -1}, "embedding", "weight [V, H]");
+  if (has_cpu_kernel(weight)) return cpu::embedding(ids, weight);
   return composition::embedding(ids, weight);
 }
 
@@ -19,6 +21,7 @@ void embedding_grad_weight_(at::Tensor dweight, const at::Tensor& ids, const at:
   require(ids.scalar_type() == at::kInt, "embedding_grad_weight", "ids int32", ids);
   require_shape(dweight, {-1, -1}, "embedding_grad_weight", "dweight [V, H]");
   require_shape(dy, {ids.size(0), dweight.size(1)}, "embedding_grad_weight", "dy [T, H]");
+  if (has_cpu_kernel(dy) && dweight.scalar_type() == at::kFloat) return cpu::embedding_grad_weight_(dweight, ids, dy);
   composition::embedding_grad_weight_(dweight, ids, dy);
 }
 

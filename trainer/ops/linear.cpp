@@ -4,6 +4,7 @@
 
 #include "trainer/ops/check.h"
 #include "trainer/ops/composition.h"
+#include "trainer/ops/cpu_ops.h"
 
 namespace plumb::ops {
 
@@ -13,7 +14,11 @@ void linear_out(at::Tensor y, const at::Tensor& x, const at::Tensor& weight) {
   require_shape(y, {x.size(0), weight.size(0)}, "linear", "y [T, O]");
   require(weight.scalar_type() == x.scalar_type(), "linear", "weight of x's dtype", weight);
   require(y.scalar_type() == x.scalar_type(), "linear", "y of x's dtype", y);
-  at::mm_out(y, x, weight.t());
+  if (has_cpu_kernel(x)) {
+    cpu::linear_out(y, x, weight);
+  } else {
+    at::mm_out(y, x, weight.t());
+  }
 }
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight) {
@@ -28,6 +33,7 @@ at::Tensor linear_grad_input(const at::Tensor& dy, const at::Tensor& weight) {
   require_shape(dy, {-1, -1}, "linear_grad_input", "dy [T, O]");
   require_shape(weight, {dy.size(1), -1}, "linear_grad_input", "weight [O, I]");
   require(weight.scalar_type() == dy.scalar_type(), "linear_grad_input", "weight of dy's dtype", weight);
+  if (has_cpu_kernel(dy)) return cpu::linear_grad_input(dy, weight);
   return composition::linear_grad_input(dy, weight);
 }
 
@@ -36,6 +42,7 @@ void linear_grad_weight_(at::Tensor dweight, const at::Tensor& dy, const at::Ten
   require_shape(x, {dy.size(0), -1}, "linear_grad_weight", "x [T, I]");
   require_shape(dweight, {dy.size(1), x.size(1)}, "linear_grad_weight", "dweight [O, I]");
   require(dy.scalar_type() == x.scalar_type(), "linear_grad_weight", "dy of x's dtype", dy);
+  if (has_cpu_kernel(dy) && dweight.scalar_type() == at::kFloat) return cpu::linear_grad_weight_(dweight, dy, x);
   composition::linear_grad_weight_(dweight, dy, x);
 }
 

@@ -4,6 +4,7 @@
 
 #include "trainer/ops/check.h"
 #include "trainer/ops/composition.h"
+#include "trainer/ops/cpu_ops.h"
 
 namespace plumb::ops {
 
@@ -13,6 +14,7 @@ RmsNormOut rms_norm(const at::Tensor& x, const std::optional<at::Tensor>& delta,
   require_shape(weight, {x.size(1)}, "rms_norm", "weight [H]");
   require(weight.scalar_type() == x.scalar_type(), "rms_norm", "weight of x's dtype", weight);
   require(!delta || delta->scalar_type() == x.scalar_type(), "rms_norm", "delta of x's dtype", delta.value_or(x));
+  if (has_cpu_kernel(x)) return cpu::rms_norm(x, delta, weight, eps);
   return composition::rms_norm(x, delta, weight, eps);
 }
 
@@ -29,6 +31,7 @@ at::Tensor rms_norm_grad(const at::Tensor& dy, const std::optional<at::Tensor>& 
           sum);
   require(!dsum_direct || dsum_direct->scalar_type() == type, "rms_norm_grad", "dsum_direct of dy's dtype",
           dsum_direct.value_or(dy));
+  if (has_cpu_kernel(dy)) return cpu::rms_norm_grad(dy, dsum_direct, sum, rstd, weight, dweight);
   return composition::rms_norm_grad(dy, dsum_direct, sum, rstd, weight, dweight);
 }
 

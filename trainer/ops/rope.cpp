@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "trainer/ops/check.h"
 #include "trainer/ops/composition.h"
+#include "trainer/ops/cpu_ops.h"
 
 namespace plumb::ops {
 
@@ -56,6 +57,7 @@ void rope_(at::Tensor x, int64_t heads, int64_t head_dim, const at::Tensor& posi
   require(positions.scalar_type() == at::kInt, "rope", "positions int32", positions);
   require_shape(table.cos, {-1, head_dim / 2}, "rope", "cos [max_positions, head_dim / 2]");
   require_shape(table.sin, {table.cos.size(0), head_dim / 2}, "rope", "sin as cos");
+  if (has_cpu_kernel(x)) return cpu::rope_(x, heads, head_dim, positions, table, inverse);
   composition::rope_(x, heads, head_dim, positions, table, inverse);
 }
 

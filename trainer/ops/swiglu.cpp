@@ -4,12 +4,14 @@
 
 #include "trainer/ops/check.h"
 #include "trainer/ops/composition.h"
+#include "trainer/ops/cpu_ops.h"
 
 namespace plumb::ops {
 
 at::Tensor swiglu(const at::Tensor& gate_up) {
   require_shape(gate_up, {-1, -1}, "swiglu", "gate_up [T, 2F]");
   require(gate_up.size(1) % 2 == 0, "swiglu", "gate_up with an even number of columns", gate_up);
+  if (has_cpu_kernel(gate_up)) return cpu::swiglu(gate_up);
   return composition::swiglu(gate_up);
 }
 
@@ -17,6 +19,7 @@ at::Tensor swiglu_grad(const at::Tensor& dy, const at::Tensor& gate_up) {
   require_shape(dy, {-1, -1}, "swiglu_grad", "dy [T, F]");
   require_shape(gate_up, {dy.size(0), 2 * dy.size(1)}, "swiglu_grad", "gate_up [T, 2F]");
   require(dy.scalar_type() == gate_up.scalar_type(), "swiglu_grad", "dy of gate_up's dtype", dy);
+  if (has_cpu_kernel(gate_up)) return cpu::swiglu_grad(dy, gate_up);
   return composition::swiglu_grad(dy, gate_up);
 }
 

@@ -4,6 +4,7 @@
 
 #include "trainer/ops/check.h"
 #include "trainer/ops/composition.h"
+#include "trainer/ops/cpu_ops.h"
 #include "trainer/ops/linear.h"
 
 namespace plumb::ops {
@@ -61,6 +62,7 @@ TokenLogprob token_logprob(const at::Tensor& x, const at::Tensor& weight, const 
 SoftmaxSlice token_softmax_slice(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& labels,
                                  int64_t vocab_begin) {
   check_head(x, weight, labels, "token_softmax_slice");
+  if (has_cpu_kernel(x)) return cpu::token_softmax_slice(x, weight, labels, vocab_begin);
   return composition::token_softmax_slice(x, weight, labels, vocab_begin);
 }
 
@@ -69,6 +71,7 @@ at::Tensor token_logprob_grad(const at::Tensor& dlogprob, const at::Tensor& x, c
   check_head(x, weight, labels, "token_logprob_grad");
   require_shape(dlogprob, {x.size(0)}, "token_logprob_grad", "dlogprob [T]");
   require_shape(lse, {x.size(0)}, "token_logprob_grad", "lse [T]");
+  if (has_cpu_kernel(x)) return cpu::token_logprob_grad(dlogprob, x, weight, labels, lse, dweight);
   return composition::token_logprob_grad(dlogprob, x, weight, labels, lse, dweight);
 }
 
@@ -76,6 +79,7 @@ FusedCrossEntropy fused_cross_entropy(const at::Tensor& x, const at::Tensor& wei
                                       const at::Tensor& scale, std::optional<at::Tensor> dweight) {
   check_head(x, weight, labels, "fused_cross_entropy");
   require_shape(scale, {x.size(0)}, "fused_cross_entropy", "scale [T]");
+  if (has_cpu_kernel(x)) return cpu::fused_cross_entropy(x, weight, labels, scale, dweight);
   return composition::fused_cross_entropy(x, weight, labels, scale, dweight);
 }
 
