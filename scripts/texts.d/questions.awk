@@ -4,7 +4,7 @@
 # Reads the JSON lines of html.awk. LC_ALL=C.
 # Variables: train, test (files), longest (longest completion kept, in bytes).
 
-BEGIN { if (!longest) longest = 700 }
+BEGIN { if (!longest) longest = 500 }
 
 {
   text = $0
