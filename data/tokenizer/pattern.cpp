@@ -16,33 +16,36 @@ namespace {
 
 constexpr size_t kStackBytes = size_t{1} << 20;
 
-std::string class_ranges(uint8_t bit) {
+// What stands inside [] for the characters that have the bit, or for all others.
+std::string class_ranges(uint8_t bit, bool others) {
   std::string ranges;
-  uint32_t first = 0, last = 0;
-  bool open = false;
-  const auto flush = [&] {
-    if (open) ranges += fmt::format("\\x{{{:x}}}-\\x{{{:x}}}", first, last);
+  uint32_t from = 0;  // first character whose side is not written yet
+  const auto write = [&](uint32_t first, uint32_t last) {
+    ranges += fmt::format("\\x{{{:x}}}-\\x{{{:x}}}", first, last);
   };
   for (size_t i = 0; i < kUnicodeRangeCount; ++i) {
     const auto& range = kUnicodeRanges[i];
     if (!(range.bits & bit)) continue;
-    if (open && range.first == last + 1) {
-      last = range.last;
-      continue;
-    }
-    flush();
-    first = range.first;
-    last = range.last;
-    open = true;
+    if (!others) write(range.first, range.last);
+    if (others && range.first > from) write(from, range.first - 1);
+    from = range.last + 1;
   }
-  flush();
+  if (others) write(from, 0x10FFFF);
   return ranges;
 }
 
-const std::string& ranges_of(char name) {
-  static const std::string letters = class_ranges(kLetter), numbers = class_ranges(kNumber),
-                           marks = class_ranges(kMark);
-  return name == 'L' ? letters : name == 'N' ? numbers : marks;
+// The class that starts at `rest`: \p{L} \P{N} \s ...; 0 if it is none of ours.
+struct OwnClass {
+  uint8_t bit = 0;
+  bool others = false;
+  size_t length = 0;
+};
+OwnClass own_class(std::string_view rest) {
+  if (rest.size() >= 2 && (rest[1] == 's' || rest[1] == 'S')) return {kSpace, rest[1] == 'S', 2};
+  const bool property = rest.size() >= 5 && (rest[1] == 'p' || rest[1] == 'P') && rest[2] == '{' && rest[4] == '}';
+  if (!property) return {};
+  const uint8_t bit = rest[3] == 'L' ? kLetter : rest[3] == 'N' ? kNumber : rest[3] == 'M' ? kMark : 0;
+  return {bit, rest[1] == 'P', 5};
 }
 
 }  // namespace
@@ -54,14 +57,11 @@ std::string with_own_classes(std::string_view expression) {
     const char c = expression[at];
     if (c == '\\' && at + 1 < expression.size()) {
       const std::string_view rest = expression.substr(at);
-      const bool known =
-          rest.size() >= 5 && rest[2] == '{' && rest[4] == '}' && (rest[3] == 'L' || rest[3] == 'N' || rest[3] == 'M');
-      if (known && rest[1] == 'p') {
-        result += in_class ? ranges_of(rest[3]) : "[" + ranges_of(rest[3]) + "]";
-        at += 4;
-      } else if (known && rest[1] == 'P' && !in_class) {
-        result += "[^" + ranges_of(rest[3]) + "]";
-        at += 4;
+      const OwnClass own = own_class(rest);
+      if (own.bit != 0) {
+        const std::string ranges = class_ranges(own.bit, own.others);
+        result += in_class ? ranges : "[" + ranges + "]";
+        at += own.length - 1;
       } else {
         result.append(rest.substr(0, 2));
         ++at;

@@ -53,8 +53,8 @@ class Tokenizer {
 using TokenizerPtr = std::shared_ptr<const Tokenizer>;
 
 struct SpecialTokens {  // text of each; empty = the file's own, or none
-  std::string bos, eos, pad;
-  std::vector<std::string> extra;
+  std::string bos = {}, eos = {}, pad = {};
+  std::vector<std::string> extra = {};
 };
 
 // tokenizer.json or a folder with it (tokenizer_config.json beside it names bos, eos, pad). Unknown components: Error.
@@ -67,7 +67,7 @@ TokenizerPtr bytes_tokenizer(const SpecialTokens& specials = {});
 struct BpeTrainOptions {
   int64_t vocab_size = 32768;  // specials included
   int64_t min_frequency = 2;
-  SpecialTokens specials;  // default eos "<|endoftext|>"
+  SpecialTokens specials = {};  // default eos "<|endoftext|>"
   int threads = 1;
 };
 class BpeTrainer {
