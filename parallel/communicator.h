@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,6 @@ class Pending {
  public:
   virtual ~Pending() = default;
   virtual void wait() = 0;
-  // Has the operation ended? Never blocks; safe from another thread (a watchdog asks).
-  virtual bool done() { return true; }
 };
 using PendingPtr = std::unique_ptr<Pending>;
 
@@ -84,6 +83,12 @@ class Communicator {
   virtual std::string missing() const { return ""; }
   // An error that an operation met after its call had returned (nccl); empty when there is none.
   virtual std::string fault() const { return ""; }
+  // The oldest operation that was started and has not ended on the device (nccl); none on CPUs.
+  struct Running {
+    std::string operation;
+    double seconds = 0;
+  };
+  virtual std::optional<Running> running() { return std::nullopt; }
 };
 
 using CommunicatorPtr = std::shared_ptr<Communicator>;

@@ -91,7 +91,8 @@ void Team::construct(std::byte* memory, int size) {
               8 * static_cast<size_t>(size) * static_cast<size_t>(size));
 }
 
-Team::Team(std::byte* memory, int rank, int size) : memory_(memory), rank_(rank), size_(size) {}
+Team::Team(std::byte* memory, int rank, int size, void (*idle)())
+    : memory_(memory), rank_(rank), size_(size), idle_(idle) {}
 
 Team::Slot& Team::slot(int rank) const {
   return *std::launder(reinterpret_cast<Slot*>(memory_ + sizeof(Control) + sizeof(Slot) * static_cast<size_t>(rank)));
@@ -122,6 +123,7 @@ void Team::arrive() {
   Backoff backoff;
   while (control.generation.load(std::memory_order_acquire) == generation) {
     throw_if_aborted();
+    if (idle_ != nullptr) idle_();
     backoff.pause();
   }
 }

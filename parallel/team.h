@@ -39,7 +39,8 @@ class Team {
  public:
   static int64_t bytes_needed(int size);
   static void construct(std::byte* memory, int size);  // once, by one rank, before the others use it
-  Team(std::byte* memory, int rank, int size);
+  // `idle` is called now and then while a barrier waits (progress of messages under way); may be null.
+  Team(std::byte* memory, int rank, int size, void (*idle)() = nullptr);
 
   int rank() const { return rank_; }
   int size() const { return size_; }
@@ -65,6 +66,7 @@ class Team {
   void leave_safely();
   std::byte* memory_;
   int rank_, size_;
+  void (*idle_)();
 };
 
 }  // namespace plumb::parallel

@@ -109,14 +109,6 @@ class ThreadReceive : public Pending {
     wanted_.clear();
   }
 
-  bool done() override {
-    const std::lock_guard lock(group_->mutex);
-    for (const Wanted& wanted : wanted_) {
-      if (group_->channel(wanted.from, team_.rank()).letters.count(wanted.number) == 0) return false;
-    }
-    return true;
-  }
-
  private:
   std::shared_ptr<Group> group_;
   Team team_;
