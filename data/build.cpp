@@ -42,6 +42,7 @@ void check(const BuildRequest& request) {
   if (request.sequence_length < 2 || request.sequence_length > (int64_t{1} << 30)) {
     fail_input("data.sequence_length", "expected 2 to 1073741824, found " + std::to_string(request.sequence_length));
   }
+  if (request.tokens_per_shard < 8 || request.tokens_per_shard % 8 != 0) fail_internal("tokens_per_shard");
   if (request.sources.empty()) fail_input("data.sources", "found no sources");
   if (request.too_long == "split" && any_chat(request)) {
     fail_input("data.too_long", "split is for sources of format text: half a conversation teaches a wrong ending",
@@ -55,7 +56,8 @@ json identity(const BuildRequest& request, const Tokenizer& tokenizer, const Cha
   json id{{"version", kDatasetVersion},
           {"tokenizer_digest", tokenizer.digest()},
           {"sequence_length", request.sequence_length},
-          {"packing", request.packing}};
+          {"packing", request.packing},
+          {"tokens_per_shard", request.tokens_per_shard}};
   const bool texts_fit = request.packing == "concat" && !any_chat(request);
   if (!texts_fit) id["too_long"] = request.too_long;
   if (any_chat(request)) {
@@ -90,7 +92,8 @@ class Builder {
 
   void run(const fs::path& folder, const json& id) {
     writer_ = std::make_unique<ShardWriter>(
-        folder, ShardWriter::Options{tokenizer_.vocab_size(), request_.sequence_length, request_.packing,
+        folder, ShardWriter::Options{tokenizer_.vocab_size(), request_.sequence_length,
+                                     static_cast<uint64_t>(request_.tokens_per_shard), request_.packing,
                                      tokenizer_.digest(), any_chat(request_)});
     report_.held_out_by = held_out_.rule();
     quarantine_.open(folder / "quarantine.jsonl", std::ios::binary);

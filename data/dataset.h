@@ -38,6 +38,7 @@ struct BuildRequest {
   bool strict = false;
   SpecialInText special_in_text = SpecialInText::text;
   int threads = 1;
+  int64_t tokens_per_shard = int64_t{1} << 27;  // of one tokens-*.bin; a multiple of 8
 };
 
 // Tokens of one document or sample, before packing. weight[i] is the loss weight of predicting ids[i] (0 for a prompt;
@@ -86,7 +87,12 @@ using DatasetPtr = std::shared_ptr<const Dataset>;
 // The global sequence of rows: a pure function of (seed, epoch, dataset digests, replay share). State is one number.
 class RowStream {
  public:
-  struct Options { int64_t seed = 42; bool shuffle = true; int64_t pad_id = 0; double replay_share = 0; };
+  struct Options {
+    int64_t seed = 42;
+    bool shuffle = true;
+    int64_t pad_id = 0;
+    double replay_share = 0;
+  };
   RowStream(DatasetPtr main, DatasetPtr replay_or_null, int64_t sequence_length, Options);
   ~RowStream();
   // Rows [first, first + count) of the endless sequence, epoch after epoch. Thread-safe, any order, any rank.
@@ -112,7 +118,7 @@ void read_source(const config::Source&, bool strict, const RecordSink&, const Ma
 
 // What is trained on: ids and weights of one record under template and loss_on (tune's masks are decided here once).
 // Throws Error(bad_input) when nothing would be trained. `text`: all tokens and the end token.
-Sample make_sample(const Record&, const std::string& format, const Tokenizer&, const ChatTemplate&, const std::string& loss_on,
-                   SpecialInText, EncodeCounts*);
+Sample make_sample(const Record&, const std::string& format, const Tokenizer&, const ChatTemplate&,
+                   const std::string& loss_on, SpecialInText, EncodeCounts*);
 
 }  // namespace plumb::data

@@ -1,12 +1,13 @@
-// The files of a dataset folder. All numbers little-endian; docs/data.md describes the layout.
+// The files of a dataset folder. All numbers little-endian.
 //
-//   manifest.json      format, content {options, report, tokenizer, files with size and sha256}, digest of the content
-//   blocks.bin         XXH3 of every 1 MiB of the files below, in manifest order (its own sha256 stands in the
-//   manifest) tokens-NNNNN.bin   FileHeader, then kTokensPerShard token ids (the last file: the rest), 2 or 4 bytes
-//   each weights-NNNNN.bin  FileHeader, then one bit a token: has a loss (only when some document is not trained on
-//   whole) documents.bin      FileHeader, then DocumentEntry for each document and one that marks the end spans.bin
-//   rows.bin FileHeader, then RowSpan; first span of each row and the end (packing best_fit and none) tokenizer.json so
-//   that the folder can be read alone quarantine.jsonl   malformed rows: where and why
+// - manifest.json: format, content (options, report, tokenizer, files with size and sha256) and the content's digest
+// - blocks.bin: XXH3 of every 1 MiB of the files below, in manifest order; its own sha256 stands in the manifest
+// - tokens-NNNNN.bin: FileHeader, then tokens_per_shard token ids (the last file: the rest), 2 or 4 bytes each
+// - weights-NNNNN.bin: FileHeader, then one bit a token: has a loss (only when chat formats are among the sources)
+// - documents.bin: FileHeader, then a DocumentEntry for each document and one that marks the end
+// - spans.bin, rows.bin (best_fit and none): FileHeader, then RowSpans; the first span of each row, and the end
+// - tokenizer.json: so that the folder can be read alone
+// - quarantine.jsonl: malformed rows, where and why
 #pragma once
 
 #include <bit>
@@ -17,7 +18,6 @@ namespace plumb::data {
 static_assert(std::endian::native == std::endian::little, "shards are little-endian");
 
 inline constexpr int kDatasetVersion = 1;
-inline constexpr uint64_t kTokensPerShard = uint64_t{1} << 27;
 inline constexpr uint64_t kBlock = uint64_t{1} << 20;
 
 struct FileHeader {

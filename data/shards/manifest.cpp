@@ -126,6 +126,7 @@ Manifest read_manifest(const std::filesystem::path& folder) {
   manifest.documents = static_cast<int64_t>(fields.count("documents"));
   manifest.rows = static_cast<int64_t>(fields.count("rows"));
   manifest.tokens = fields.count("tokens");
+  manifest.tokens_per_shard = fields.count("tokens_per_shard");
   manifest.token_bytes = static_cast<uint32_t>(fields.count("token_bytes"));
   manifest.weights = fields.flag("weights");
   manifest.blocks_sha256 = fields.text("blocks_sha256");
@@ -141,9 +142,11 @@ Manifest read_manifest(const std::filesystem::path& folder) {
     manifest.files.push_back({entry.text("name"), entry.text("sha256"), entry.count("bytes")});
   }
   const bool packing = manifest.packing == "concat" || manifest.packing == "best_fit" || manifest.packing == "none";
-  if (!packing || (manifest.token_bytes != 2 && manifest.token_bytes != 4) || manifest.sequence_length < 1 ||
+  if (!packing || manifest.tokens_per_shard == 0 || manifest.tokens_per_shard % 8 != 0 ||
+      (manifest.token_bytes != 2 && manifest.token_bytes != 4) || manifest.sequence_length < 1 ||
       manifest.sequence_length > (int64_t{1} << 31) || manifest.vocab_size > (int64_t{1} << 31)) {
-    fail_input(path, "packing, token_bytes, vocab_size or sequence_length has a value that no build writes");
+    fail_input(
+        path, "packing, token_bytes, tokens_per_shard, vocab_size or sequence_length has a value that no build writes");
   }
   return manifest;
 }

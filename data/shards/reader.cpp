@@ -48,7 +48,7 @@ std::map<std::string, VerifiedFile> open_files(const std::filesystem::path& fold
 
 ShardDataset::ShardDataset(std::filesystem::path folder)
     : folder_(std::move(folder)), manifest_(read_manifest(folder_)), files_(open_files(folder_, manifest_)) {
-  const uint64_t shards = manifest_.tokens == 0 ? 1 : (manifest_.tokens - 1) / kTokensPerShard + 1;
+  const uint64_t shards = manifest_.tokens == 0 ? 1 : (manifest_.tokens - 1) / manifest_.tokens_per_shard + 1;
   if (shards > files_.size()) fail_input(folder_, "the manifest lists too few token files");
   const auto open = [&](const std::string& name, uint32_t element_bytes, uint64_t first, uint64_t bytes) {
     const auto& opened = file(name);
@@ -57,7 +57,8 @@ ShardDataset::ShardDataset(std::filesystem::path folder)
     return &opened;
   };
   for (uint64_t shard = 0; shard < shards; ++shard) {
-    const uint64_t first = shard * kTokensPerShard, count = std::min(kTokensPerShard, manifest_.tokens - first);
+    const uint64_t first = shard * manifest_.tokens_per_shard,
+                   count = std::min(manifest_.tokens_per_shard, manifest_.tokens - first);
     tokens_.push_back(
         open(fmt::format("tokens-{:05}.bin", shard), manifest_.token_bytes, first, count * manifest_.token_bytes));
     if (manifest_.weights) weights_.push_back(open(fmt::format("weights-{:05}.bin", shard), 0, first, (count + 7) / 8));
@@ -128,9 +129,10 @@ void ShardDataset::read(int64_t document, int64_t begin, std::span<int32_t> ids,
 
 void ShardDataset::read_ids(uint64_t first, std::span<int32_t> ids) const {
   for (size_t done = 0; done < ids.size();) {
-    const uint64_t token = first + done, within = token % kTokensPerShard;
-    const auto& shard = *tokens_.at(token / kTokensPerShard);
-    const size_t count = static_cast<size_t>(std::min<uint64_t>(ids.size() - done, kTokensPerShard - within));
+    const uint64_t token = first + done, within = token % manifest_.tokens_per_shard;
+    const auto& shard = *tokens_.at(token / manifest_.tokens_per_shard);
+    const size_t count =
+        static_cast<size_t>(std::min<uint64_t>(ids.size() - done, manifest_.tokens_per_shard - within));
     const auto* from = shard.at(sizeof(FileHeader) + within * manifest_.token_bytes, count * manifest_.token_bytes);
     for (size_t i = 0; i < count; ++i) {
       uint32_t id = 0;
@@ -146,11 +148,12 @@ void ShardDataset::read_ids(uint64_t first, std::span<int32_t> ids) const {
 
 void ShardDataset::read_weights(uint64_t first, std::span<float> weights) const {
   for (size_t i = 0; i < weights.size();) {
-    const uint64_t token = first + i, within = token % kTokensPerShard;
-    const size_t count = static_cast<size_t>(std::min<uint64_t>(weights.size() - i, kTokensPerShard - within));
+    const uint64_t token = first + i, within = token % manifest_.tokens_per_shard;
+    const size_t count =
+        static_cast<size_t>(std::min<uint64_t>(weights.size() - i, manifest_.tokens_per_shard - within));
     const uint64_t first_byte = within / 8, last_byte = (within + count - 1) / 8;
-    const auto* from =
-        weights_.at(token / kTokensPerShard)->at(sizeof(FileHeader) + first_byte, last_byte - first_byte + 1);
+    const auto* from = weights_.at(token / manifest_.tokens_per_shard)
+                           ->at(sizeof(FileHeader) + first_byte, last_byte - first_byte + 1);
     for (size_t k = 0; k < count; ++k, ++i) {
       const uint64_t bit = within + k - first_byte * 8;
       weights[i] = static_cast<float>((static_cast<unsigned>(from[bit / 8]) >> (bit % 8)) & 1u);

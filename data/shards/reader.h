@@ -12,7 +12,7 @@ namespace plumb::data {
 struct Manifest {
   std::string digest, tokenizer_digest, packing;
   int64_t sequence_length = 0, vocab_size = 0, documents = 0, rows = 0;
-  uint64_t tokens = 0;
+  uint64_t tokens = 0, tokens_per_shard = 0;
   uint32_t token_bytes = 0;
   bool weights = false;
   std::vector<std::string> sources;  // names

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstring>
+
 #include "core/error.h"
 
 namespace plumb::data {
@@ -21,7 +24,7 @@ ShardWriter::ShardWriter(std::filesystem::path folder, Options options)
 }
 
 void ShardWriter::open_shard() {
-  const uint64_t shard = tokens_ / kTokensPerShard;
+  const uint64_t shard = tokens_ / options_.tokens_per_shard;
   token_file_ = std::make_unique<HashedWriter>(folder_, fmt::format("tokens-{:05}.bin", shard));
   token_file_->header(token_bytes(), tokens_, options_.tokenizer_digest);
   if (!options_.any_weights) return;
@@ -37,22 +40,29 @@ void ShardWriter::close_shard() {
 }
 
 void ShardWriter::add_tokens(const Sample& sample) {
-  for (size_t i = 0; i < sample.ids.size(); ++i) {
-    if (tokens_ > 0 && tokens_ % kTokensPerShard == 0) close_shard(), open_shard();
-    const uint32_t id = static_cast<uint32_t>(sample.ids[i]);
-    if (sample.ids[i] < 0 || static_cast<int64_t>(id) >= options_.vocab_size) {
-      fail_internal("token id " + std::to_string(sample.ids[i]) + " outside the vocabulary");
+  for (size_t at = 0; at < sample.ids.size();) {
+    if (tokens_ > 0 && tokens_ % options_.tokens_per_shard == 0) close_shard(), open_shard();
+    const uint64_t free = options_.tokens_per_shard - tokens_ % options_.tokens_per_shard;
+    const size_t count = static_cast<size_t>(std::min<uint64_t>(free, sample.ids.size() - at));
+    encoded_.resize(count * token_bytes());
+    for (size_t i = 0; i < count; ++i) {
+      const int32_t id = sample.ids[at + i];
+      if (id < 0 || id >= options_.vocab_size) {
+        fail_internal("token id " + std::to_string(id) + " outside the vocabulary");
+      }
+      std::memcpy(&encoded_[i * token_bytes()], &id, token_bytes());
     }
-    const uint16_t narrow = static_cast<uint16_t>(id);
-    if (token_bytes() == 2)
-      token_file_->write(&narrow, 2);
-    else
-      token_file_->write(&id, 4);
-    if (weight_file_) {
-      if (sample.weight[i] > 0) bits_ |= static_cast<uint8_t>(1u << (tokens_ % 8));
-      if (tokens_ % 8 == 7) weight_file_->write(&bits_, 1), bits_ = 0;
-    }
-    ++tokens_;
+    token_file_->write(encoded_.data(), encoded_.size());
+    if (weight_file_) add_weights({&sample.weight[at], count});
+    tokens_ += count, at += count;
+  }
+}
+
+void ShardWriter::add_weights(std::span<const float> weights) {
+  uint64_t token = tokens_;
+  for (const float weight : weights) {
+    if (weight > 0) bits_ |= static_cast<uint8_t>(1u << (token % 8));
+    if (token++ % 8 == 7) weight_file_->write(&bits_, 1), bits_ = 0;
   }
 }
 

@@ -11,6 +11,7 @@ class ShardWriter {
  public:
   struct Options {
     int64_t vocab_size = 0, sequence_length = 0;
+    uint64_t tokens_per_shard = 0;
     std::string packing;  // concat best_fit none
     std::string tokenizer_digest;
     bool any_weights = false;  // some documents may not be trained on whole
@@ -29,6 +30,7 @@ class ShardWriter {
   void open_shard();
   void close_shard();
   void add_tokens(const Sample& sample);
+  void add_weights(std::span<const float> weights);  // of the tokens from tokens_ on
   void add_rows(const std::vector<PackedRow>& rows);
 
   std::filesystem::path folder_;
@@ -38,7 +40,8 @@ class ShardWriter {
   std::unique_ptr<Packer> packer_;
   uint64_t tokens_ = 0, spans_ = 0;
   int64_t documents_ = 0, rows_ = 0;
-  uint8_t bits_ = 0;
+  uint8_t bits_ = 0;  // of the byte of weights that is not full yet
+  std::vector<std::byte> encoded_;
 };
 
 }  // namespace plumb::data

@@ -159,6 +159,24 @@ TEST_F(DatasetTest, EveryLabelOnceUnderEveryPacking) {
   }
 }
 
+TEST_F(DatasetTest, DocumentsCrossShards) {
+  for (const char* packing : {"concat", "best_fit"}) {
+    auto ask = request({source(talks(60), "prompt_completion"), source(lines(60))}, 64, packing);
+    const auto one = build(ask);
+    ask.tokens_per_shard = 104;
+    const auto many = build(ask);
+    EXPECT_TRUE(fs::exists(many->folder() / "tokens-00030.bin"));
+    EXPECT_TRUE(fs::exists(many->folder() / "weights-00030.bin"));
+    ASSERT_EQ(one->documents(), many->documents());
+    for (int64_t d = 0; d < one->documents(); ++d) {
+      EXPECT_EQ(one->sample(d).ids, many->sample(d).ids);
+      EXPECT_EQ(one->sample(d).weight, many->sample(d).weight);
+    }
+    const RowStream a(one, nullptr, 64, {.shuffle = false}), b(many, nullptr, 64, {.shuffle = false});
+    EXPECT_EQ(a.batch(0, one->rows()).labels, b.batch(0, many->rows()).labels);
+  }
+}
+
 TEST_F(DatasetTest, TooLongSamples) {
   auto ask = request({source(lines(100, 90))}, 40, "best_fit");
   const auto dropped = build(ask);
