@@ -28,8 +28,8 @@ PLUMB_HOST_DEVICE inline Philox4 philox(uint64_t key, uint64_t counter_low, uint
   return {{c0, c1, c2, c3}};
 }
 
-// (0, 1): 24 bits, never 0 or 1.
-PLUMB_HOST_DEVICE inline float uniform01(uint32_t bits) { return (static_cast<float>(bits >> 8) + 0.5f) * 0x1p-24f; }
+// (0, 1): 23 bits and a half, all exact in a float, never 0 or 1.
+PLUMB_HOST_DEVICE inline float uniform01(uint32_t bits) { return (static_cast<float>(bits >> 9) + 0.5f) * 0x1p-23f; }
 
 // Purposes keep streams apart: key = mix(seed, purpose).
 enum class RandomPurpose : uint64_t {

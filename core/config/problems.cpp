@@ -7,6 +7,8 @@
 #include <tuple>
 #include <utility>
 
+#include "core/config/utf8.h"
+
 namespace plumb::config {
 namespace {
 
@@ -34,14 +36,24 @@ int display_width(std::string_view text) {
   return width;
 }
 
-// A message may carry bytes from outside (invalid UTF-8, escapes): the terminal gets none of them raw.
+// A message may carry bytes from outside (invalid UTF-8, escapes): the terminal gets none of them raw. As long as it
+// was.
 std::string printable(std::string_view text) {
-  std::string out;
-  for (const char c : text) out += static_cast<unsigned char>(c) < 0x20 || c == 0x7F ? '?' : c;
+  std::string out(text);
+  for (size_t i = 0; i < out.size();) {
+    const auto c = static_cast<unsigned char>(out[i]);
+    const size_t n = utf8_length(text, i);
+    if (c == '\t')
+      out[i] = ' ';
+    else if (n == 0 || c < 0x20 || c == 0x7F)
+      out[i] = '?';
+    i += n == 0 ? 1 : n;
+  }
   return out;
 }
 
 std::string marked(const std::string& label, std::string line, size_t column, size_t length) {
+  line = printable(line);
   column = std::min(column, line.size());
   if (line.size() > widest_excerpt) {
     // A window around the mark, cut at the borders of characters.
@@ -58,7 +70,7 @@ std::string marked(const std::string& label, std::string line, size_t column, si
   }
   const std::string_view whole = line;
   const auto marks = std::max(1, display_width(whole.substr(column, length)));
-  return fmt::format("{} | {}\n{:{}} | {}{}", label, printable(line), "", label.size(),
+  return fmt::format("{} | {}\n{:{}} | {}{}", label, line, "", label.size(),
                      std::string(static_cast<size_t>(display_width(whole.substr(0, column))), ' '),
                      std::string(static_cast<size_t>(marks), '^'));
 }

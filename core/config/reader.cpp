@@ -211,12 +211,8 @@ std::string unknown_hint(const std::string& address) {
     if (last == name && known.find('[') == std::string::npos) same_name.push_back(known);
     if (known.substr(0, known.size() - last.size()) == group || group.empty()) near_names.push_back(known);
   }
-  // A misspelt key of the same group is nearer than a peer's name for something else.
-  const auto near = nearest(address, near_names);
-  if (near && edit_distance(last_name(*near), name) <= 2 && last_name(*near).size() > 3 && !group.empty())
-    return fmt::format("did you mean {}?", *near);
-  if (const std::string peer = peer_hint(address); !peer.empty()) return peer;
   if (same_name.size() == 1) return fmt::format("did you mean {}?", same_name.front());
+  if (const std::string peer = peer_hint(address); !peer.empty()) return peer;
   // Items: compare by last name within the list's keys.
   if (const size_t bracket = address.find('['); bracket != std::string::npos) {
     const std::string list = address.substr(0, bracket) + "[].";
@@ -226,7 +222,7 @@ std::string unknown_hint(const std::string& address) {
     const auto part = nearest(name, parts);
     return part ? fmt::format("did you mean {}?", *part) : "";
   }
-  if (near) return fmt::format("did you mean {}?", *near);
+  if (const auto near = nearest(address, near_names)) return fmt::format("did you mean {}?", *near);
   const auto anywhere = nearest(address, all_addresses());
   if (anywhere) return fmt::format("did you mean {}?", *anywhere);
   if (group.empty()) return "the sections are model tokenizer data method train parallel output eval";
