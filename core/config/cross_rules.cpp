@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "core/config/derive.h"
 #include "core/config/values.h"
@@ -108,9 +109,11 @@ class Rules {
       if (has(address)) found.push_back(address);
     if (found.size() == 1) return;
     if (found.empty()) return error(addresses.front(), missing, hint);
-    const auto line = [&](const std::string& a) { return reading_.find(a)->key.line; };
-    const auto last =
-        *std::max_element(found.begin(), found.end(), [&](auto& a, auto& b) { return line(a) < line(b); });
+    const auto earlier = [&](const std::string& a, const std::string& b) {
+      const Place &first = reading_.find(a)->key, &second = reading_.find(b)->key;
+      return std::pair(first.line, first.column) < std::pair(second.line, second.column);
+    };
+    const auto last = *std::max_element(found.begin(), found.end(), earlier);
     error(last, fmt::format("expected one {}, found {}", what, enumerate(found, last)),
           found.size() == 2 ? "remove one of them" : "remove all but one");
   }

@@ -104,10 +104,11 @@ Loaded load_config_text(const std::string& yaml, const std::string& name, const 
   refuse_environment(problems);
   Node root = read_yaml(text, problems);
   // A tree that could not be read would only add mistakes that are none.
-  if (root.kind == Node::Kind::nothing) problems.throw_if_any();
+  if (root.kind != Node::Kind::map) problems.throw_if_any();
   const Overridden overridden = apply_overrides(root, problems);
   const Folders folders{fs::absolute(base_folder), fs::current_path()};
   Reading reading = read_config(root, folders, problems);
+  if (root.kind != Node::Kind::map) problems.throw_if_any();
   const Derived derived = derive_and_check(reading, folders.file, purpose, problems);
   problems.throw_if_any();
   Loaded loaded;

@@ -159,11 +159,12 @@ class Overriding {
     return steps.back().index ? nullptr : entry;
   }
 
+  // True: reported, or only asked for without a place to report at.
   bool missing_item(const std::string& address, const Step& step, size_t size, const Place* place) {
-    const Place nowhere;
-    problems_.add(place ? *place : nowhere,
-                  fmt::format("{} does not exist: the list {} has {} items", address, step.name, size),
-                  "give the whole list: '" + step.name + "=[{...}]' under its section");
+    if (place)
+      problems_.add(*place,
+                    fmt::format("{} does not exist: {} has {} item{}", address, step.name, size, size == 1 ? "" : "s"),
+                    "give the whole list instead");
     return true;
   }
 

@@ -154,7 +154,9 @@ class Builder : public YAML::EventHandler {
     frame.node.kind = kind;
     frame.node.place = place(mark, 1);
     frame.anchor = anchor;
-    if (expects_key()) stop(frame.node.place, "expected a name as the key, found " + kind_text(frame.node));
+    if (expects_key())
+      stop(frame.node.place, "expected a name as the key, found " + kind_text(frame.node),
+           "perhaps a bracket is not closed");
     frames_.push_back(std::move(frame));
   }
 
