@@ -104,7 +104,7 @@ class RowStream {
   std::unique_ptr<State> state_;
 };
 
-// Reads records of one source in order. Malformed rows are counted and quarantined to `on_malformed`, or fatal when strict.
+// Reads records of one source in order. Malformed rows are given to `on_malformed`, or fatal when strict.
 struct Record {
   uint64_t id = 0;                // content hash of (source name, text)
   std::string text;               // format text

@@ -29,8 +29,8 @@ std::string ledger(const data::Dataset& dataset) {
   };
   std::string out = line("documents read", report.documents);
   out += line("= kept", report.kept, percent(report.kept, report.documents));
-  out += line("+ held out", report.held_out,
-              report.held_out_by.empty() ? "" : "  by " + report.held_out_by + (report.held_out ? "" : ", none whole"));
+  out += line("+ other part", report.held_out,
+              report.held_out_by.empty() ? "" : "  held out for validation by " + report.held_out_by);
   out += line("+ malformed", report.malformed, percent(report.malformed, report.documents));
   for (const auto& first : report.first_malformed) out += "      " + first + "\n";
   out += line("+ empty", report.empty, percent(report.empty, report.documents));
