@@ -71,13 +71,16 @@ const std::vector<std::string>& sections() {
   return names;
 }
 
+std::vector<Key> joined(std::vector<std::vector<Key>> parts) {
+  std::vector<Key> all;
+  for (auto& part : parts)
+    for (auto& key : part) all.push_back(std::move(key));
+  return all;
+}
+
 const std::vector<Key>& all_keys() {
-  static const std::vector<Key> keys = [] {
-    std::vector<Key> all;
-    for (auto part : {model_keys, data_keys, method_keys, train_keys, parallel_keys, output_keys, eval_keys})
-      for (auto& key : part()) all.push_back(std::move(key));
-    return all;
-  }();
+  static const std::vector<Key> keys =
+      joined({model_keys(), data_keys(), method_keys(), train_keys(), parallel_keys(), output_keys(), eval_keys()});
   return keys;
 }
 

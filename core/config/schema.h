@@ -90,6 +90,7 @@ std::string expected_text(const Key&);  // "an int of at least 1", for messages
 std::string default_text(const Key&);   // for the docs page and --help
 
 // Parts of the table, one file each.
+std::vector<Key> joined(std::vector<std::vector<Key>> parts);
 std::vector<Key> model_keys();
 std::vector<Key> data_keys();
 std::vector<Key> method_keys();

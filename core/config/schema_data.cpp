@@ -179,6 +179,11 @@ std::vector<Key> reading_keys() {
        .meaning = "A built dataset, instead of `data.replay.sources`.",
        .bind = replay_key<&Replay::dataset>,
        .must_exist = true},
+  };
+}
+
+std::vector<Key> order_keys() {
+  return {
       {.address = "data.shuffle",
        .type = Type::boolean,
        .fallback = "true",
@@ -212,10 +217,6 @@ std::vector<Key> reading_keys() {
 
 }  // namespace
 
-std::vector<Key> data_keys() {
-  auto keys = source_lists();
-  for (auto& key : reading_keys()) keys.push_back(std::move(key));
-  return keys;
-}
+std::vector<Key> data_keys() { return joined({source_lists(), reading_keys(), order_keys()}); }
 
 }  // namespace plumb::config

@@ -83,11 +83,10 @@ std::vector<Key> tokenizer_keys() {
 }
 
 std::vector<Key> shape_keys() {
-  const std::string preset = "the preset's";
   return {
       {.address = "model.hidden_size",
        .type = Type::integer,
-       .default_note = preset,
+       .default_note = "the preset's",
        .meaning = "Width of the residual stream.",
        .bind = at<&C::model, &M::hidden_size>,
        .least = 1,
@@ -95,7 +94,7 @@ std::vector<Key> shape_keys() {
        .peers = "MG --hidden-size | HF n_embd"},
       {.address = "model.intermediate_size",
        .type = Type::integer,
-       .default_note = preset,
+       .default_note = "the preset's",
        .meaning = "Width inside the MLP.",
        .bind = at<&C::model, &M::intermediate_size>,
        .least = 1,
@@ -103,7 +102,7 @@ std::vector<Key> shape_keys() {
        .peers = "MG --ffn-hidden-size"},
       {.address = "model.num_hidden_layers",
        .type = Type::integer,
-       .default_note = preset,
+       .default_note = "the preset's",
        .meaning = "Decoder blocks.",
        .bind = at<&C::model, &M::num_hidden_layers>,
        .least = 1,
@@ -111,7 +110,7 @@ std::vector<Key> shape_keys() {
        .peers = "MG --num-layers | HF n_layer"},
       {.address = "model.num_attention_heads",
        .type = Type::integer,
-       .default_note = preset,
+       .default_note = "the preset's",
        .meaning = "Query heads.",
        .bind = at<&C::model, &M::num_attention_heads>,
        .least = 1,
@@ -141,6 +140,11 @@ std::vector<Key> shape_keys() {
        .least = 1,
        .most = 1073741824,
        .peers = "MG --max-position-embeddings | HF n_positions"},
+  };
+}
+
+std::vector<Key> detail_keys() {
+  return {
       {.address = "model.vocab_size",
        .type = Type::count,
        .default_note = "the tokenizer's",
@@ -195,10 +199,8 @@ std::vector<Key> shape_keys() {
   };
 }
 
-}  // namespace
-
-std::vector<Key> model_keys() {
-  std::vector<Key> keys = {
+std::vector<Key> origin_keys() {
+  return {
       {.address = "model.preset",
        .type = Type::text,
        .meaning =
@@ -223,9 +225,10 @@ std::vector<Key> model_keys() {
        .later = "gpt2 gpt_neox gptj opt bloom mistral qwen2 qwen3 gemma phi3 exaone olmo2 mixtral bert roberta t5",
        .peers = "HF model_type"},
   };
-  for (auto& key : shape_keys()) keys.push_back(std::move(key));
-  for (auto& key : tokenizer_keys()) keys.push_back(std::move(key));
-  return keys;
 }
+
+}  // namespace
+
+std::vector<Key> model_keys() { return joined({origin_keys(), shape_keys(), detail_keys(), tokenizer_keys()}); }
 
 }  // namespace plumb::config

@@ -193,9 +193,7 @@ std::vector<Key> export_keys() {
   };
 }
 
-}  // namespace
-
-std::vector<Key> parallel_keys() {
+std::vector<Key> mesh_keys() {
   return {
       {.address = "parallel.data",
        .type = Type::integer,
@@ -229,6 +227,11 @@ std::vector<Key> parallel_keys() {
        .peers = "AX deepspeed fsdp fsdp_config | LF deepspeed fsdp | LLF fsdp_config.sharding_strategy fsdp_config | "
                 "HF deepspeed fsdp | "
                 "MG --use-distributed-optimizer"},
+  };
+}
+
+std::vector<Key> machine_keys() {
+  return {
       {.address = "parallel.device",
        .type = Type::word,
        .fallback = "auto",
@@ -273,8 +276,8 @@ std::vector<Key> parallel_keys() {
   };
 }
 
-std::vector<Key> output_keys() {
-  std::vector<Key> keys = {
+std::vector<Key> folder_keys() {
+  return {
       {.address = "output.folder",
        .type = Type::path,
        .default_note = "`runs/<yaml name>`",
@@ -316,10 +319,13 @@ std::vector<Key> output_keys() {
        .words = "auto bar lines none",
        .peers = "HF disable_tqdm | LLF progress_bar"},
   };
-  for (auto& key : checkpoint_keys()) keys.push_back(std::move(key));
-  for (auto& key : export_keys()) keys.push_back(std::move(key));
-  return keys;
 }
+
+}  // namespace
+
+std::vector<Key> parallel_keys() { return joined({mesh_keys(), machine_keys()}); }
+
+std::vector<Key> output_keys() { return joined({folder_keys(), checkpoint_keys(), export_keys()}); }
 
 std::vector<Key> eval_keys() {
   return {

@@ -65,7 +65,7 @@ std::vector<Key> length_and_batch() {
   };
 }
 
-std::vector<Key> schedule_and_optimizer() {
+std::vector<Key> schedule_keys() {
   return {
       {.address = "train.schedule.name",
        .type = Type::word,
@@ -106,6 +106,11 @@ std::vector<Key> schedule_and_optimizer() {
        .bind = at<&C::train, &T::schedule, &S::length>,
        .above = 0,
        .peers = "MG --lr-decay-iters"},
+  };
+}
+
+std::vector<Key> optimizer_keys() {
+  return {
       {.address = "train.optimizer.name",
        .type = Type::word,
        .fallback = "adamw",
@@ -296,11 +301,6 @@ std::vector<Key> method_keys() {
   };
 }
 
-std::vector<Key> train_keys() {
-  auto keys = length_and_batch();
-  for (auto& key : schedule_and_optimizer()) keys.push_back(std::move(key));
-  for (auto& key : running()) keys.push_back(std::move(key));
-  return keys;
-}
+std::vector<Key> train_keys() { return joined({length_and_batch(), schedule_keys(), optimizer_keys(), running()}); }
 
 }  // namespace plumb::config
