@@ -135,7 +135,8 @@ unpack_bundle() {
 export PATH="$target/usr/bin:\$PATH"
 export LD_LIBRARY_PATH="$lib:$target/lib/x86_64-linux-gnu\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH}"
 export OPAL_PREFIX="$target/usr" OPAL_LIBDIR="$lib/openmpi/lib" PMIX_INSTALL_PREFIX="$lib/pmix2"
-export OPAL_PKGDATADIR="$target/usr/share/openmpi" OPAL_SYSCONFDIR="$target/etc/openmpi" OMPI_MCA_plm_rsh_agent=:
+export OPAL_PKGDATADIR="$target/usr/share/openmpi" OPAL_SYSCONFDIR="$target/etc/openmpi" OMPI_MCA_plm=isolated
+export PMIX_MCA_mca_base_component_path="$lib/pmix2/lib/pmix" PMIX_MCA_pcompress_base_silence_warning=1
 export PLUMB_INITIAL_CACHE="$target/plumb.cmake"
 END
   cat >"$target/plumb.cmake" <<END
