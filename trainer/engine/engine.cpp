@@ -47,6 +47,7 @@ class EngineImpl : public Engine {
     if (options_.optimizer) optimizer_ = std::make_unique<Optimizer>(options_, state_, device_);
     model_.rope(options_.sequence_length);
     registry_.parts = state_parts(state_);
+    publish_values();
     registry_.after_load = [this] { after_load(); };
   }
 
@@ -90,11 +91,7 @@ class EngineImpl : public Engine {
   at::Tensor parameter(const std::string& name) override { return whole_parameter(state_, name); }
   at::Tensor gradient(const std::string& name) override { return whole_gradient(state_, name); }
 
-  StateRegistry& state() override {
-    registry_.values["optimizer"] = {{"name", "adamw"}, {"updates", optimizer_ ? optimizer_->steps() : 0}};
-    registry_.values["precision"] = {{"name", options_.precision}};
-    return registry_;
-  }
+  StateRegistry& state() override { return registry_; }
   const MemoryTable& memory() const override { return memory_; }
   std::vector<Action> plan(int micro_batches) const override { return plan_step(step(micro_batches, false)); }
   const EngineOptions& options() const override { return options_; }
@@ -109,6 +106,10 @@ class EngineImpl : public Engine {
     });
   }
   void after_load();
+  void publish_values() {
+    registry_.values["optimizer"] = {{"name", "adamw"}, {"updates", optimizer_ ? optimizer_->steps() : 0}};
+    registry_.values["precision"] = {{"name", options_.precision}};
+  }
   std::vector<DeviceBatch> prepare(std::span<const data::Batch> batches, bool training);
 
   // Of all ranks: the normaliser, the positions, and the largest number of micro-batches.
@@ -201,6 +202,7 @@ StepResult EngineImpl::step(std::span<const data::Batch> micro_batches, const Ob
   StepResult result{totals.loss, totals.norm, counts.normaliser, counts.tokens,
                     std::isfinite(totals.loss) && std::isfinite(totals.norm)};
   if (result.finite) optimizer_->update(learning_rate, totals.norm);
+  publish_values();
   return result;
 }
 

@@ -9,8 +9,8 @@ namespace plumb::engine {
 
 namespace {
 
-// Logits of the head exist for this many bytes at a time at most; see ops/token_logprob.
-constexpr int64_t kHeadChunkRows = 1024;
+// Logits of the head exist for at most this many elements at a time (ops/token_logprob), or for 16 rows.
+constexpr int64_t kHeadChunk = int64_t{64} << 20;
 
 // Elements a block keeps for its backward, by token.
 struct BlockActivations {
@@ -78,8 +78,8 @@ void add_activations(MemoryTable& table, const EngineOptions& options) {
   table.slots.push_back({"carries", tokens * s.hidden_size * element * carries});
   table.slots.push_back({"activations", of_block * alive});
   if (options.optimizer) table.slots.push_back({"backward", tokens * block.backward * element});
-  const int64_t rows = std::min(tokens, kHeadChunkRows);
-  table.slots.push_back({"head chunk", rows * s.vocab_size * 4 + tokens * s.hidden_size * element * 2});
+  const int64_t logits = std::min(tokens * s.vocab_size, std::max(16 * s.vocab_size, kHeadChunk));
+  table.slots.push_back({"head", logits * 4 + tokens * s.hidden_size * element * 2});
 }
 
 }  // namespace
