@@ -61,7 +61,9 @@ def fuzz(count, seed):
 
 
 def every_code_point():
-    return [f"a{chr(c)}b 1{chr(c)}" for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF and c != 10]
+    """Each code point between letters, behind a digit and before the next context; 64 to a line."""
+    contexts = [f"a{chr(c)}b 1{chr(c)}" for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF and c != 10]
+    return ["".join(contexts[i:i + 64]) for i in range(0, len(contexts), 64)]
 
 
 def made_here(kind, texts):
