@@ -21,13 +21,13 @@ struct ExportRequest {
   const data::Tokenizer& tokenizer;
   std::string chat_template_jinja;  // empty: none is written
   std::vector<int32_t> eos_ids;
-  std::filesystem::path out;              // must be empty or not exist
-  std::string dtype = "bf16";             // bf16 fp32
-  int64_t max_shard = 5'000'000'000;      // bytes; a tensor is never split
-  std::optional<int32_t> bos_id, pad_id;  // absent: the tokenizer's
+  std::filesystem::path out;                        // must be empty or not exist
+  std::string dtype = "bf16";                       // bf16 fp32
+  int64_t max_shard = 5'000'000'000;                // bytes; a tensor is never split
+  std::optional<int32_t> bos_id = {}, pad_id = {};  // absent: the tokenizer's
   // Given when the adapters are not merged yet (weights has lora_a and lora_b): then they are merged while writing, in
   // fp32 and cast once, and the error of that is measured.
-  std::optional<model::LoraSpec> lora;
+  std::optional<model::LoraSpec> lora = {};
 };
 
 // What rounding to the stored dtype leaves of an adapter: |stored - (W + sBA)| against |sBA|, Frobenius norms over all
