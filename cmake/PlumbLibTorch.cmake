@@ -13,8 +13,9 @@ message(STATUS "LibTorch: ${PLUMB_LIBTORCH}")
 function(plumb_torch_library target file)
   add_library(${target} SHARED IMPORTED GLOBAL)
   set_target_properties(${target} PROPERTIES IMPORTED_LOCATION ${PLUMB_LIBTORCH}/lib/${file})
-  target_include_directories(${target} SYSTEM INTERFACE
-    ${PLUMB_LIBTORCH}/include ${PLUMB_LIBTORCH}/include/torch/csrc/api/include)
+  # Last of all folders: the wheel ships its own fmt, nlohmann and protobuf headers, which must not shadow the system's.
+  target_compile_options(${target} INTERFACE
+    "$<$<COMPILE_LANGUAGE:CXX>:SHELL:-idirafter ${PLUMB_LIBTORCH}/include -idirafter ${PLUMB_LIBTORCH}/include/torch/csrc/api/include>")
 endfunction()
 plumb_torch_library(torch::c10 libc10.so)
 plumb_torch_library(torch::cpu libtorch_cpu.so)

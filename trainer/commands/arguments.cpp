@@ -86,7 +86,6 @@ Arguments parse_arguments(const std::vector<std::string>& words, const std::stri
     namespace style = po::command_line_style;
     const auto parsed = po::command_line_parser(words)
                             .options(description)
-                            .positional(po::positional_options_description())
                             .style(style::allow_long | style::long_allow_next | style::long_allow_adjacent)
                             .run();
     for (const auto& option : parsed.options) {
@@ -97,8 +96,6 @@ Arguments parse_arguments(const std::vector<std::string>& words, const std::stri
         arguments.options[option.string_key] = option.value.empty() ? "" : option.value.front();
       }
     }
-  } catch (const po::too_many_positional_options_error&) {
-    fail_internal("positional options are collected by hand");
   } catch (const po::error& error) {
     fail_input("command line", error.what(), "usage: " + usage);
   }

@@ -79,9 +79,17 @@ std::vector<std::string> export_model(Context& context) {
       continue;
     }
     const auto model = exporting::open_model(config.output.folder);
-    const exporting::ExportRequest request{model.spec,    *model.weights, *model.tokenizer, model.chat->jinja(),
-                                           model.eos_ids, out,            config.output.export_.dtype,
-                                           config.output.export_.max_shard};
+    const exporting::ExportRequest request{.spec = model.spec,
+                                           .weights = *model.weights,
+                                           .tokenizer = *model.tokenizer,
+                                           .chat_template_jinja = model.chat->jinja(),
+                                           .eos_ids = model.eos_ids,
+                                           .out = out,
+                                           .dtype = config.output.export_.dtype,
+                                           .max_shard = config.output.export_.max_shard,
+                                           .bos_id = std::nullopt,
+                                           .pad_id = std::nullopt,
+                                           .lora = std::nullopt};
     exporting::export_hf(request);
     written.push_back(out.string());
   }

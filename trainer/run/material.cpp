@@ -1,5 +1,6 @@
 #include "trainer/run/material.h"
 
+#include "core/config/presets.h"
 #include "core/error.h"
 #include "trainer/tune/lora.h"
 
@@ -44,6 +45,7 @@ model::ModelSpec spec_from_config(const config::ModelSection& section, const dat
                                   int64_t sequence_length) {
   model::ModelSpec spec;
   if (!section.family.empty()) spec.family = section.family;
+  if (const auto* preset = config::find_preset(section.preset)) spec.family = preset->family;
   take(spec.hidden_size, section.hidden_size);
   take(spec.intermediate_size, section.intermediate_size);
   take(spec.num_hidden_layers, section.num_hidden_layers);

@@ -131,12 +131,16 @@ MaterialPaths build_material(const config::Loaded& loaded) {
                                                 : data::load_tokenizer(paths.tokenizer);
   const auto chat = data::chat_template(config.tokenizer.chat_template, base ? base->chat_template_jinja : "", *tokenizer);
   const auto build = [&](const std::string& what, const data::BuildRequest& wanted) {
-    core::ProgressBar bar("dataset " + what, 1000, "permille", core::progress_style(config.output.progress));
+    std::unique_ptr<core::ProgressBar> bar;  // nothing is shown for what the cache already has
     const auto folder = data::Dataset::build(wanted, *tokenizer, *chat, config.data.cache,
                                              [&](double share, const std::string& note) {
-                                               bar.update(static_cast<int64_t>(share * 1000), note);
+                                               if (!bar && share >= 1) return;
+                                               if (!bar) bar = std::make_unique<core::ProgressBar>(
+                                                   "dataset " + what, 100, "percent",
+                                                   core::progress_style(config.output.progress));
+                                               bar->update(static_cast<int64_t>(share * 100), note);
                                              });
-    bar.finish();
+    if (bar) bar->finish();
     return folder;
   };
   auto train = request(config, config.data.sources);

@@ -159,7 +159,7 @@ void Reporter::evaluation(int64_t step, const nlohmann::ordered_json& metrics, c
 void Reporter::note(const std::string& text) {
   if (!prints_) return;
   core::say(text);
-  core::append_line(folder_ / "log.txt", text);
+  if (std::filesystem::exists(folder_)) core::append_line(folder_ / "log.txt", text);  // a dry run makes no folder
 }
 
 void Reporter::event(const nlohmann::ordered_json& line) {

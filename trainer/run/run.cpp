@@ -39,7 +39,7 @@ std::string on_main_rank(Communicator& world, const std::function<std::string()>
       message["result"] = work();
     } catch (const Error& error) {
       failure = std::current_exception();
-      message = {{"code", static_cast<int>(error.code())}, {"message", error.message()}};
+      message = {{"code", static_cast<int>(error.code())}, {"message", error.what()}};
     } catch (const std::exception& error) {
       failure = std::current_exception();
       message = {{"code", static_cast<int>(ExitCode::internal)}, {"message", error.what()}};

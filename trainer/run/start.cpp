@@ -137,7 +137,7 @@ nlohmann::ordered_json about(const Context& context) {
                                   {"processor", context.place.processor}};
   if (material.lora) {
     about["lora"] = families::to_json(*material.lora);
-    about["base"] = {{"path", context.config().model.base}, {"digest", material.base->weights->digest()}};
+    about["base"] = {{"path", material.base->path.string()}, {"digest", material.base->weights->digest()}};
   }
   return about;
 }
