@@ -1,27 +1,26 @@
 // From sources to numbered rows of tokens: build once (cached by content), then read any row at any time.
 #pragma once
 
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
 #include "core/config/config.h"
 #include "data/batch.h"
 #include "data/chat_template.h"
 #include "data/tokenizer/tokenizer.h"
 
-#include <nlohmann/json.hpp>
-
-#include <filesystem>
-#include <functional>
-#include <memory>
-#include <span>
-#include <string>
-#include <vector>
-
 namespace plumb::data {
 
-struct BuildReport {                // counts that balance: read = kept + each kind of loss
+struct BuildReport {  // counts that balance: read = kept + each kind of loss
   int64_t documents = 0, kept = 0, held_out = 0, malformed = 0, empty = 0, too_long = 0;
   int64_t bytes = 0, tokens = 0, trained_tokens = 0, special_texts = 0, invalid_utf8 = 0;
-  int64_t split = 0;                // documents longer than a sequence that were cut into several (too_long: split)
-  std::string held_out_by;          // "" none; "hash"; "rank of hash" or "tail of each document" below 20 documents
+  int64_t split = 0;        // documents longer than a sequence that were cut into several (too_long: split)
+  std::string held_out_by;  // "" none; "hash"; "rank of hash" or "tail of each document" below 20 documents
   std::vector<std::string> first_malformed;  // "file:line: reason" of the first few
   nlohmann::ordered_json json() const;
 };
@@ -30,11 +29,11 @@ struct BuildReport {                // counts that balance: read = kept + each k
 struct BuildRequest {
   std::vector<config::Source> sources;
   int64_t sequence_length = 0;
-  std::string packing;              // concat best_fit none
-  std::string too_long;             // drop error split
-  std::string loss_on;              // answers last_answer all (text sources always train on all)
-  double validation_share = 0;      // documents held out by hash
-  bool validation = false;          // build the held-out part instead of the rest
+  std::string packing;          // concat best_fit none
+  std::string too_long;         // drop error split
+  std::string loss_on;          // answers last_answer all (text sources always train on all)
+  double validation_share = 0;  // documents held out by hash
+  bool validation = false;      // build the held-out part instead of the rest
   bool strict = false;
   SpecialInText special_in_text = SpecialInText::text;
   int threads = 1;
@@ -64,22 +63,25 @@ class Dataset {
 
   virtual ~Dataset() = default;
   virtual std::string digest() const = 0;
-  virtual std::filesystem::path folder() const = 0;       // also holds tokenizer.json
+  virtual std::filesystem::path folder() const = 0;  // also holds tokenizer.json
   virtual int64_t sequence_length() const = 0;
   virtual std::string packing() const = 0;
   virtual std::string tokenizer_digest() const = 0;
   virtual int64_t documents() const = 0;
   virtual int64_t tokens() const = 0;
-  virtual int64_t rows() const = 0;                       // packed rows of one epoch; 0 is an error at build
+  virtual int64_t rows() const = 0;  // packed rows of one epoch; 0 is an error at build
   virtual BuildReport report() const = 0;
-  virtual Sample sample(int64_t document) const = 0;      // inspection and evaluation
+  virtual Sample sample(int64_t document) const = 0;  // inspection and evaluation
   virtual int64_t document_tokens(int64_t document) const = 0;
   virtual uint64_t document_id(int64_t document) const = 0;
   virtual std::string document_source(int64_t document) const = 0;  // name of its source
   // Tokens [begin, begin + ids.size()) of a document; weights may be empty (not wanted) or as long as ids.
   virtual void read(int64_t document, int64_t begin, std::span<int32_t> ids, std::span<float> weights) const = 0;
   // Documents in a packed row (before shuffling), for inspection and lineage.
-  struct Span { int64_t document; int64_t begin, end; };  // token range inside the document
+  struct Span {
+    int64_t document;
+    int64_t begin, end;
+  };  // token range inside the document
   virtual std::vector<Span> row(int64_t row) const = 0;
 };
 using DatasetPtr = std::shared_ptr<const Dataset>;
@@ -97,8 +99,8 @@ class RowStream {
   ~RowStream();
   // Rows [first, first + count) of the endless sequence, epoch after epoch. Thread-safe, any order, any rank.
   Batch batch(uint64_t first, int64_t count) const;
-  double rows_per_epoch() const;             // positions in the stream until every main row was seen once
-  nlohmann::ordered_json state() const;      // {seed, digests, plan}: must equal on resume; under 1 KB
+  double rows_per_epoch() const;         // positions in the stream until every main row was seen once
+  nlohmann::ordered_json state() const;  // {seed, digests, plan}: must equal on resume; under 1 KB
  private:
   struct State;
   std::unique_ptr<State> state_;

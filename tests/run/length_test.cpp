@@ -1,10 +1,10 @@
 #include "trainer/run/length.h"
 
-#include "core/error.h"
-
 #include <gtest/gtest.h>
 
 #include <numeric>
+
+#include "core/error.h"
 
 namespace plumb::run {
 namespace {

@@ -1,11 +1,11 @@
 #include "trainer/run/schedule.h"
 
-#include "core/error.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <numbers>
+
+#include "core/error.h"
 
 namespace plumb::run {
 namespace {

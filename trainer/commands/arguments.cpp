@@ -1,14 +1,14 @@
 #include "trainer/commands/arguments.h"
 
-#include "core/error.h"
-
-#include <boost/program_options.hpp>
 #include <fmt/format.h>
 
+#include <boost/program_options.hpp>
 #include <charconv>
 #include <cstdint>
 #include <iostream>
 #include <regex>
+
+#include "core/error.h"
 
 namespace plumb::commands {
 

@@ -18,7 +18,7 @@ struct Arguments {
   std::vector<std::string> positional;  // files, models, folders
   std::vector<std::string> overrides;   // section.key=value
   std::map<std::string, std::string> options;
-  bool help = false;                    // --help was asked and printed; the command returns 0
+  bool help = false;  // --help was asked and printed; the command returns 0
 
   bool has(const std::string& option) const { return options.count(option) > 0; }
   std::string get(const std::string& option, const std::string& otherwise) const;

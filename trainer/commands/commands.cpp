@@ -1,14 +1,14 @@
 #include "trainer/commands/commands.h"
 
-#include "core/error.h"
-#include "core/log.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <exception>
 #include <iostream>
 #include <new>
+
+#include "core/error.h"
+#include "core/log.h"
 
 namespace plumb::commands {
 
@@ -99,7 +99,8 @@ int run(int argc, char** argv) {
     if (core::is_main_rank()) std::cerr << error.what() << "\n";
     return static_cast<int>(error.code());
   } catch (const std::bad_alloc&) {
-    core::log(core::Level::error, "out of memory\n      hint: a smaller train.micro_batch_size or model, or more ranks");
+    core::log(core::Level::error,
+              "out of memory\n      hint: a smaller train.micro_batch_size or model, or more ranks");
     return static_cast<int>(ExitCode::out_of_resources);
   } catch (const std::exception& error) {
     core::log(core::Level::error,

@@ -9,9 +9,9 @@ namespace plumb::commands {
 using Words = std::vector<std::string>;
 
 struct Command {
-  std::string name;       // "train"; two words for groups: "config check"
-  std::string arguments;  // "CFG [section.key=value ...]"
-  std::string summary;    // one line
+  std::string name;                    // "train"; two words for groups: "config check"
+  std::string arguments;               // "CFG [section.key=value ...]"
+  std::string summary;                 // one line
   int (*run)(const Words& arguments);  // what follows the name; returns an ExitCode, mistakes are thrown as Error
 };
 const std::vector<Command>& table();  // in the order of --help

@@ -1,12 +1,11 @@
 // plumb config check | show | schema
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <optional>
+
 #include "core/config/load.h"
 #include "trainer/commands/arguments.h"
 #include "trainer/commands/commands.h"
-
-#include <nlohmann/json.hpp>
-
-#include <iostream>
-#include <optional>
 
 namespace plumb::commands {
 

@@ -9,7 +9,8 @@ namespace {
 
 int start(const Words& words, config::Purpose purpose, const std::string& usage, const std::string& details,
           std::vector<Option> options) {
-  options.insert(options.begin(), {"dry-run", "", "open data and base; print plan, memory table and first batch; stop"});
+  options.insert(options.begin(),
+                 {"dry-run", "", "open data and base; print plan, memory table and first batch; stop"});
   const auto arguments = parse_arguments(words, usage, details, options, 1, 1);
   if (arguments.help) return 0;
   run::Request request;
@@ -24,17 +25,19 @@ int start(const Words& words, config::Purpose purpose, const std::string& usage,
 }  // namespace
 
 int train(const Words& words) {
-  return start(words, config::Purpose::train, "plumb train CFG [section.key=value ...] [--dry-run]",
-               "Pretrains from random weights. Alone or under mpirun -n N. The same command again goes on where the run\n"
-               "stopped, on any number of ranks. SIGUSR1 saves and stops with code 75.",
-               {});
+  return start(
+      words, config::Purpose::train, "plumb train CFG [section.key=value ...] [--dry-run]",
+      "Pretrains from random weights. Alone or under mpirun -n N. The same command again goes on where the run\n"
+      "stopped, on any number of ranks. SIGUSR1 saves and stops with code 75.",
+      {});
 }
 
 int tune(const Words& words) {
-  return start(words, config::Purpose::tune, "plumb tune CFG [section.key=value ...] [--dry-run] [--show-masks N]",
-               "Specialises model.base (a plumb run or a Hugging Face folder), shows scores before and after, exports.\n"
-               "Alone or under mpirun -n N. The same command again goes on where the run stopped.",
-               {{"show-masks", "N", "print N samples with the trained tokens marked; stop"}});
+  return start(
+      words, config::Purpose::tune, "plumb tune CFG [section.key=value ...] [--dry-run] [--show-masks N]",
+      "Specialises model.base (a plumb run or a Hugging Face folder), shows scores before and after, exports.\n"
+      "Alone or under mpirun -n N. The same command again goes on where the run stopped.",
+      {{"show-masks", "N", "print N samples with the trained tokens marked; stop"}});
 }
 
 }  // namespace plumb::commands

@@ -1,14 +1,14 @@
 #include "trainer/ledger/manifest.h"
 
-#include "core/files.h"
-#include "core/json.h"
-
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <chrono>
 #include <vector>
+
+#include "core/files.h"
+#include "core/json.h"
 
 extern char** environ;
 
@@ -30,8 +30,9 @@ nlohmann::ordered_json recorded_environment() {
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string text = *variable;
     const auto name = text.substr(0, text.find('='));
-    const bool wanted = std::find(names.begin(), names.end(), name) != names.end() ||
-                        std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& p) { return name.starts_with(p); });
+    const bool wanted =
+        std::find(names.begin(), names.end(), name) != names.end() ||
+        std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& p) { return name.starts_with(p); });
     // Launchers pass job secrets through their own variables.
     const bool secret = name.find("KEY") != std::string::npos || name.find("TOKEN") != std::string::npos ||
                         name.find("SECRET") != std::string::npos || name.find("CRED") != std::string::npos ||
@@ -42,7 +43,8 @@ nlohmann::ordered_json recorded_environment() {
 }
 
 std::string utc_now() {
-  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
+  return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
+                     fmt::gmtime(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now())));
 }
 
 }  // namespace plumb::ledger

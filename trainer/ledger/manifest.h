@@ -1,9 +1,8 @@
 // manifest.json of a run: what went in, on what it ran, when, and how it ended.
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 
 namespace plumb::ledger {

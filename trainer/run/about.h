@@ -1,12 +1,11 @@
 // What a checkpoint says of itself beside its tensors: enough to evaluate, generate and export without the YAML.
 #pragma once
 
-#include "trainer/run/training.h"
-
-#include <nlohmann/json.hpp>
-
 #include <map>
+#include <nlohmann/json.hpp>
 #include <string>
+
+#include "trainer/run/training.h"
 
 namespace plumb::run {
 

@@ -1,16 +1,16 @@
 #include "trainer/run/choices.h"
 
-#include "core/error.h"
-#include "core/files.h"
-#include "core/log.h"
-#include "trainer/ops/cpu_features.h"
-#include "trainer/run/device.h"
-
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <thread>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "trainer/ops/cpu_features.h"
+#include "trainer/run/device.h"
 
 namespace plumb::run {
 
@@ -26,7 +26,8 @@ Remembered remember(const config::Loaded& loaded, const FolderState& state, int 
   Remembered remembered;
   if (!state.exists) return remembered;
   const auto purpose = loaded.config.model.base.empty() ? config::Purpose::train : config::Purpose::tune;
-  remembered.run = config::load_config_text(state.resolved_yaml, "resolved.yaml", loaded.config.output.folder, {}, purpose);
+  remembered.run =
+      config::load_config_text(state.resolved_yaml, "resolved.yaml", loaded.config.output.folder, {}, purpose);
   remembered.same_ranks = state.manifest.value("ranks", 0) == ranks;
   return remembered;
 }

@@ -1,13 +1,13 @@
 // Everything that `auto` leaves open, decided once before step 1, printed and saved.
 #pragma once
 
+#include <string>
+
 #include "core/config/load.h"
 #include "parallel/mesh.h"
 #include "trainer/engine/engine.h"
 #include "trainer/run/folder.h"
 #include "trainer/run/length.h"
-
-#include <string>
 
 namespace plumb::run {
 
@@ -15,16 +15,16 @@ namespace plumb::run {
 struct Place {
   int rank = 0, ranks = 1, local_rank = 0, local_ranks = 1;
   at::Device device = at::kCPU;
-  int threads = 1;              // intra-op threads of this rank
-  std::string processor;        // "avx512 avx512_bf16", or the GPU's name
+  int threads = 1;        // intra-op threads of this rank
+  std::string processor;  // "avx512 avx512_bf16", or the GPU's name
 };
 
 struct Choices {
-  std::string precision;        // fp32 bf16
+  std::string precision;  // fp32 bf16
   int zero = 0;
   int64_t micro_batch_size = 1;
-  int64_t memory_limit = 0;     // bytes on this rank
-  engine::MemoryTable memory;   // for these choices
+  int64_t memory_limit = 0;    // bytes on this rank
+  engine::MemoryTable memory;  // for these choices
   int64_t largest_micro_batch = 0;
 };
 

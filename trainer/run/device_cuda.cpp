@@ -1,9 +1,9 @@
+#include <cuda_runtime_api.h>
+#include <fmt/format.h>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "trainer/run/device.h"
-
-#include <cuda_runtime_api.h>
-#include <fmt/format.h>
 
 namespace plumb::run {
 

@@ -1,16 +1,16 @@
 #include "trainer/run/finish.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+
 #include "core/files.h"
 #include "core/log.h"
 #include "trainer/evaluate/sets.h"
 #include "trainer/export/export.h"
 #include "trainer/ledger/manifest.h"
 #include "trainer/run/about.h"
-
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <iostream>
 
 namespace plumb::run {
 
@@ -35,7 +35,8 @@ std::vector<evaluate::Score> score_sets(Context& context, bool only_during) {
   std::vector<evaluate::Score> scores;
   const auto tested = subject(context);
   for (const auto& set : context.config().eval.sets) {
-    if (!only_during || set.during) scores.push_back(evaluate::evaluate_set(set, tested, context.config().eval.confidence));
+    if (!only_during || set.during)
+      scores.push_back(evaluate::evaluate_set(set, tested, context.config().eval.confidence));
   }
   return scores;
 }
@@ -58,9 +59,9 @@ std::vector<evaluate::Score> from_json(const nlohmann::ordered_json& list) {
 void write_report(Context& context, const Progress& progress, const std::string& table,
                   const std::map<std::string, double>& validation, const std::vector<evaluate::RuleOutcome>& rules) {
   const auto& config = context.config();
-  std::string text = fmt::format("# {}\n\n{} steps, {} tokens ({:.0f} trained)\n", config.output.name,
-                                 core::with_commas(progress.step), core::with_commas(progress.tokens),
-                                 progress.trained_tokens);
+  std::string text =
+      fmt::format("# {}\n\n{} steps, {} tokens ({:.0f} trained)\n", config.output.name,
+                  core::with_commas(progress.step), core::with_commas(progress.tokens), progress.trained_tokens);
   for (const auto& [name, value] : validation) text += fmt::format("\n{}: {:.4f}\n", name, value);
   if (!table.empty()) text += "\n" + table;
   for (const auto& rule : rules) {
@@ -97,8 +98,8 @@ std::vector<std::string> export_model(Context& context) {
 }
 
 // One line after the table: how many rules passed and where the export is.
-void say_outcome(Context& context, const std::vector<evaluate::RuleOutcome>& rules, const std::vector<std::string>& exported,
-                 bool passed) {
+void say_outcome(Context& context, const std::vector<evaluate::RuleOutcome>& rules,
+                 const std::vector<std::string>& exported, bool passed) {
   std::string line;
   if (!rules.empty()) {
     const auto count = std::count_if(rules.begin(), rules.end(), [](const auto& rule) { return rule.passed; });
@@ -125,8 +126,9 @@ void score_base(Context& context, Progress& progress) {
 }
 
 int finish_stopped(Context& context, const Progress& progress) {
-  context.reporter->note(fmt::format("stopped   on request or time limit at step {}; the same command goes on from there",
-                                     core::with_commas(progress.step)));
+  context.reporter->note(
+      fmt::format("stopped   on request or time limit at step {}; the same command goes on from there",
+                  core::with_commas(progress.step)));
   if (context.main()) {
     ledger::update_manifest(context.config().output.folder, {{"status", "stopped"}, {"step", progress.step}});
   }
@@ -150,8 +152,9 @@ ExitCode finish(Context& context, const Progress& progress) {
       std::cout << evaluate::print_table(columns, rules, config.eval.confidence) << std::flush;
       markdown = evaluate::markdown_table(columns, rules, config.eval.confidence);
     }
-    core::write_text(fs::path(config.output.folder) / "scores.json",
-                     nlohmann::ordered_json({{"base", progress.base_scores}, {"tuned", to_json(tuned)}}).dump(2) + "\n");
+    core::write_text(
+        fs::path(config.output.folder) / "scores.json",
+        nlohmann::ordered_json({{"base", progress.base_scores}, {"tuned", to_json(tuned)}}).dump(2) + "\n");
     write_report(context, progress, markdown, validation, rules);
     std::vector<std::string> exported;
     if (passed || config.output.export_.when == "always") exported = export_model(context);

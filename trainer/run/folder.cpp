@@ -1,13 +1,13 @@
 #include "trainer/run/folder.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
 #include "trainer/ledger/manifest.h"
-
-#include <fmt/format.h>
-
-#include <algorithm>
 
 namespace plumb::run {
 

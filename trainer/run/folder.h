@@ -1,25 +1,24 @@
 // The run's folder: what stands in it, and whether a run starts, goes on, or is finished.
 #pragma once
 
-#include "core/config/load.h"
-#include "trainer/checkpoint/checkpoint.h"
-
-#include <nlohmann/json.hpp>
-
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "core/config/load.h"
+#include "trainer/checkpoint/checkpoint.h"
+
 namespace plumb::run {
 
 struct FolderState {
-  bool exists = false;                           // a run has been here (resolved.yaml)
-  bool finished = false;                         // its manifest says done
-  std::optional<checkpoint::Manifest> newest;    // verified
-  nlohmann::ordered_json manifest;               // the run's, not the checkpoint's
+  bool exists = false;                         // a run has been here (resolved.yaml)
+  bool finished = false;                       // its manifest says done
+  std::optional<checkpoint::Manifest> newest;  // verified
+  nlohmann::ordered_json manifest;             // the run's, not the checkpoint's
   std::string resolved_yaml;
-  std::vector<std::string> notices;              // damaged checkpoints that were passed over, accepted changes
+  std::vector<std::string> notices;  // damaged checkpoints that were passed over, accepted changes
 };
 
 // Reads the folder and applies train.resume and train.accept_changes. Throws Error(bad_input): `never` and something

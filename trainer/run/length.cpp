@@ -1,11 +1,11 @@
 #include "trainer/run/length.h"
 
-#include "core/error.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+
+#include "core/error.h"
 
 namespace plumb::run {
 
@@ -22,7 +22,8 @@ Length resolve_length(const config::TrainSection& train, int64_t sequence_length
     const double steps = *train.epochs * rows_per_epoch / static_cast<double>(length.rows_per_step);
     length.steps = static_cast<int64_t>(std::ceil(steps - 1e-9 * std::max(1.0, steps)));
   }
-  if (length.steps < 1) fail_input("train", "expected a length of at least one step", "set train.steps, tokens or epochs");
+  if (length.steps < 1)
+    fail_input("train", "expected a length of at least one step", "set train.steps, tokens or epochs");
   return length;
 }
 

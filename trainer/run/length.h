@@ -1,19 +1,19 @@
 // How long a run is, when things fall due in it, and which rows each rank feeds.
 #pragma once
 
-#include "core/config/config.h"
-
 #include <cstdint>
 #include <utility>
 #include <vector>
+
+#include "core/config/config.h"
 
 namespace plumb::run {
 
 struct Length {
   int64_t steps = 0;
-  int64_t rows_per_step = 0;      // train.global_batch_size
+  int64_t rows_per_step = 0;  // train.global_batch_size
   int64_t tokens_per_step = 0;
-  double rows_per_epoch = 0;      // 0 when unknown
+  double rows_per_epoch = 0;  // 0 when unknown
   double epochs() const { return rows_per_epoch > 0 ? steps * static_cast<double>(rows_per_step) / rows_per_epoch : 0; }
 };
 // Tokens and epochs become steps, rounded up, after packing.

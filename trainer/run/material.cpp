@@ -1,12 +1,12 @@
 #include "trainer/run/material.h"
 
-#include "core/config/presets.h"
-#include "core/error.h"
-#include "trainer/tune/lora.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
+
+#include "core/config/presets.h"
+#include "core/error.h"
+#include "trainer/tune/lora.h"
 
 namespace plumb::run {
 
@@ -33,8 +33,9 @@ std::vector<int32_t> end_ids(const Material& material) {
 // A vocabulary of the base, a dataset and a tokenizer that do not belong together train on nonsense without an error.
 void check_tokenizer_fits(const Material& material, const std::string& where) {
   if (material.tokenizer->vocab_size() > material.spec.vocab_size) {
-    fail_input(where, fmt::format("expected a vocabulary of at most model.vocab_size {}, the tokenizer has {}",
-                                  material.spec.vocab_size, material.tokenizer->vocab_size()),
+    fail_input(where,
+               fmt::format("expected a vocabulary of at most model.vocab_size {}, the tokenizer has {}",
+                           material.spec.vocab_size, material.tokenizer->vocab_size()),
                "leave model.vocab_size out: it follows the tokenizer");
   }
 }
@@ -51,7 +52,8 @@ model::ModelSpec spec_from_config(const config::ModelSection& section, const dat
   take(spec.num_hidden_layers, section.num_hidden_layers);
   take(spec.num_attention_heads, section.num_attention_heads);
   spec.num_key_value_heads = section.num_key_value_heads.value_or(spec.num_attention_heads);
-  spec.head_dim = section.head_dim.value_or(spec.num_attention_heads > 0 ? spec.hidden_size / spec.num_attention_heads : 0);
+  spec.head_dim =
+      section.head_dim.value_or(spec.num_attention_heads > 0 ? spec.hidden_size / spec.num_attention_heads : 0);
   spec.max_position_embeddings = section.max_position_embeddings.value_or(sequence_length);
   spec.vocab_size = section.vocab_size.value_or(tokenizer.vocab_size());
   take(spec.rope_theta, section.rope_theta);

@@ -1,25 +1,24 @@
 // What a run is made of before the first rank talks to another: tokenizer, template, model shape, datasets.
 #pragma once
 
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
 #include "core/config/load.h"
 #include "data/chat_template.h"
 #include "data/dataset.h"
 #include "trainer/export/open_model.h"
 #include "trainer/model/spec.h"
 
-#include <nlohmann/json.hpp>
-
-#include <filesystem>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
 namespace plumb::run {
 
 // Paths of everything built or found, equal on all ranks; made by rank 0, read by all.
 struct MaterialPaths {
-  std::filesystem::path tokenizer;                // folder with tokenizer.json
+  std::filesystem::path tokenizer;                  // folder with tokenizer.json
   std::filesystem::path train, validation, replay;  // dataset folders; empty = none
   nlohmann::ordered_json json() const;
   static MaterialPaths from_json(const nlohmann::ordered_json&);
@@ -34,12 +33,12 @@ MaterialPaths build_material(const config::Loaded&);
 std::filesystem::path build_tokenizer(const config::Loaded&);
 
 struct Material {
-  std::optional<exporting::OpenedModel> base;     // tune
+  std::optional<exporting::OpenedModel> base;  // tune
   data::TokenizerPtr tokenizer;
   data::ChatTemplatePtr chat;
   model::ModelSpec spec;
   std::optional<model::LoraSpec> lora;
-  std::vector<int32_t> end_ids;                   // what ends an answer: eos and the template's stop tokens
+  std::vector<int32_t> end_ids;  // what ends an answer: eos and the template's stop tokens
   data::DatasetPtr train, validation, replay;
   std::unique_ptr<data::RowStream> rows, validation_rows;
 };

@@ -1,15 +1,15 @@
 // The part of run/material.h that one process does before the others start: tokenizer and datasets.
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <thread>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/progress.h"
 #include "trainer/run/material.h"
-
-#include <fmt/format.h>
-#include <unistd.h>
-
-#include <thread>
 
 namespace plumb::run {
 
@@ -92,8 +92,8 @@ data::BuildRequest request(const config::Config& config, const std::vector<confi
   wanted.too_long = config.data.too_long;
   wanted.loss_on = config.method.name == "pretrain" ? "all" : config.method.loss_on;
   wanted.strict = config.data.strict;
-  wanted.special_in_text = config.tokenizer.special_in_text == "token" ? data::SpecialInText::token
-                                                                       : data::SpecialInText::text;
+  wanted.special_in_text =
+      config.tokenizer.special_in_text == "token" ? data::SpecialInText::token : data::SpecialInText::text;
   wanted.threads = threads_of(config);
   return wanted;
 }
@@ -106,14 +106,16 @@ fs::path build_tokenizer(const config::Loaded& loaded) {
   if (config.tokenizer.type == "bpe") return train_bpe(config, specials);
   if (config.tokenizer.type == "bytes") {
     const auto tokenizer = data::bytes_tokenizer(specials);
-    return store_tokenizer(*tokenizer, fs::path(config.data.cache) / ("tokenizer-bytes-" + tokenizer->digest().substr(0, 16)));
+    return store_tokenizer(*tokenizer,
+                           fs::path(config.data.cache) / ("tokenizer-bytes-" + tokenizer->digest().substr(0, 16)));
   }
   if (config.tokenizer.path.empty()) {
     fail_input("tokenizer.path", "expected the path of a tokenizer.json, found nothing",
                "tokenizer.type: bpe trains one on data.sources, bytes needs none");
   }
   const auto tokenizer = data::load_tokenizer(config.tokenizer.path, specials);
-  return store_tokenizer(*tokenizer, fs::path(config.data.cache) / ("tokenizer-file-" + tokenizer->digest().substr(0, 16)));
+  return store_tokenizer(*tokenizer,
+                         fs::path(config.data.cache) / ("tokenizer-file-" + tokenizer->digest().substr(0, 16)));
 }
 
 MaterialPaths build_material(const config::Loaded& loaded) {
@@ -127,19 +129,19 @@ MaterialPaths build_material(const config::Loaded& loaded) {
   } else {
     paths.tokenizer = build_tokenizer(loaded);
   }
-  const auto tokenizer = base && !own_tokenizer ? base->tokenizer
-                                                : data::load_tokenizer(paths.tokenizer);
-  const auto chat = data::chat_template(config.tokenizer.chat_template, base ? base->chat_template_jinja : "", *tokenizer);
+  const auto tokenizer = base && !own_tokenizer ? base->tokenizer : data::load_tokenizer(paths.tokenizer);
+  const auto chat =
+      data::chat_template(config.tokenizer.chat_template, base ? base->chat_template_jinja : "", *tokenizer);
   const auto build = [&](const std::string& what, const data::BuildRequest& wanted) {
     std::unique_ptr<core::ProgressBar> bar;  // nothing is shown for what the cache already has
-    const auto folder = data::Dataset::build(wanted, *tokenizer, *chat, config.data.cache,
-                                             [&](double share, const std::string& note) {
-                                               if (!bar && share >= 1) return;
-                                               if (!bar) bar = std::make_unique<core::ProgressBar>(
-                                                   "dataset " + what, 100, "percent",
-                                                   core::progress_style(config.output.progress));
-                                               bar->update(static_cast<int64_t>(share * 100), note);
-                                             });
+    const auto folder =
+        data::Dataset::build(wanted, *tokenizer, *chat, config.data.cache, [&](double share, const std::string& note) {
+          if (!bar && share >= 1) return;
+          if (!bar)
+            bar = std::make_unique<core::ProgressBar>("dataset " + what, 100, "percent",
+                                                      core::progress_style(config.output.progress));
+          bar->update(static_cast<int64_t>(share * 100), note);
+        });
     if (bar) bar->finish();
     return folder;
   };

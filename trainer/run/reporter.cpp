@@ -1,14 +1,14 @@
 #include "trainer/run/reporter.h"
 
-#include "core/files.h"
-#include "core/log.h"
-#include "trainer/ops/cpu_features.h"
-
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <iostream>
 #include <map>
+
+#include "core/files.h"
+#include "core/log.h"
+#include "trainer/ops/cpu_features.h"
 
 namespace plumb::run {
 
@@ -16,8 +16,8 @@ namespace {
 
 // Dense bf16 tensor-core peaks, FLOP/s (NVIDIA data sheets, without sparsity).
 double published_peak(const std::string& gpu) {
-  static const std::map<std::string, double> peaks = {
-      {"A100", 312e12}, {"H100", 989e12}, {"H200", 989e12}, {"L40S", 362e12}, {"A10", 125e12}, {"B200", 2250e12}};
+  static const std::map<std::string, double> peaks = {{"A100", 312e12}, {"H100", 989e12}, {"H200", 989e12},
+                                                      {"L40S", 362e12}, {"A10", 125e12},  {"B200", 2250e12}};
   for (const auto& [name, peak] : peaks) {
     if (gpu.find(name) != std::string::npos) return peak;
   }
@@ -44,7 +44,8 @@ std::string batch_text(const Length& length, const Choices& choices, const paral
   text += fmt::format(" = {} data rank{} x {} micro-batch x {} accumulated", ranks, ranks == 1 ? "" : "s",
                       choices.micro_batch_size, accumulated);
   if (slots != length.rows_per_step) {
-    text += fmt::format(" ({:.1f}% idle)", 100.0 * static_cast<double>(slots - length.rows_per_step) / static_cast<double>(slots));
+    text += fmt::format(" ({:.1f}% idle)",
+                        100.0 * static_cast<double>(slots - length.rows_per_step) / static_cast<double>(slots));
   }
   return text;
 }
@@ -86,20 +87,19 @@ void Reporter::start_block(const config::Loaded& loaded, const Material& materia
   const auto& config = loaded.config;
   const int64_t parameters = model::parameter_count(material.spec);
   std::string compute = choices.precision == "bf16" ? "bf16 compute, fp32 master" : "fp32";
-  note(fmt::format("plumb {} {}     {} rank{} x {} thread{} on {}     model {} {} parameters{}, {}",
-                   config.model.base.empty() ? "train" : "tune", loaded.file.filename().string(), place_.ranks,
-                   place_.ranks == 1 ? "" : "s", place_.threads, place_.threads == 1 ? "" : "s", place_.processor,
-                   config.model.preset.empty() ? material.spec.family : config.model.preset,
-                   core::with_commas(parameters),
-                   trained_parameters == parameters ? "" : ", " + core::with_commas(trained_parameters) + " trained",
-                   compute));
+  note(fmt::format(
+      "plumb {} {}     {} rank{} x {} thread{} on {}     model {} {} parameters{}, {}",
+      config.model.base.empty() ? "train" : "tune", loaded.file.filename().string(), place_.ranks,
+      place_.ranks == 1 ? "" : "s", place_.threads, place_.threads == 1 ? "" : "s", place_.processor,
+      config.model.preset.empty() ? material.spec.family : config.model.preset, core::with_commas(parameters),
+      trained_parameters == parameters ? "" : ", " + core::with_commas(trained_parameters) + " trained", compute));
   note("batch     " + batch_text(length_, choices, mesh, config.data.sequence_length));
   note("length    " + length_text(config.train, length_));
   const auto report = material.train->report();
-  note(fmt::format("data      {} documents, {} tokens, {} sequences an epoch{}",
-                   core::with_commas(material.train->documents()), core::with_commas(material.train->tokens()),
-                   core::with_commas(material.train->rows()),
-                   report.too_long > 0 ? fmt::format(", {} too long and dropped", core::with_commas(report.too_long)) : ""));
+  note(fmt::format(
+      "data      {} documents, {} tokens, {} sequences an epoch{}", core::with_commas(material.train->documents()),
+      core::with_commas(material.train->tokens()), core::with_commas(material.train->rows()),
+      report.too_long > 0 ? fmt::format(", {} too long and dropped", core::with_commas(report.too_long)) : ""));
   if (ceiling_.flops_per_second > 0) {
     note(fmt::format("ceiling   {:.0f} GFLOP/s {} on all ranks together", ceiling_.flops_per_second / 1e9,
                      ceiling_.measured ? "GEMM, measured now," : "published peak"));
@@ -120,7 +120,8 @@ std::string Reporter::step_line(const StepReport& report) const {
     share = fmt::format("  {} {:.1f}% (causal {:.1f}%)", ceiling_.measured ? "GEMM" : "MFU",
                         100 * share_of_ceiling(rate, false), 100 * share_of_ceiling(rate, true));
   }
-  const double left = rate > 0 ? static_cast<double>((length_.steps - report.step) * length_.tokens_per_step) / rate : 0;
+  const double left =
+      rate > 0 ? static_cast<double>((length_.steps - report.step) * length_.tokens_per_step) / rate : 0;
   return fmt::format("step  {}/{}  {:.1f}%  loss {:.4f}  lr {:.2e}  grad {:.2f}  {} tok/s{}  {}/{}  ETA {}",
                      core::with_commas(report.step), core::with_commas(length_.steps),
                      100.0 * static_cast<double>(report.step) / static_cast<double>(length_.steps), report.loss,
@@ -132,7 +133,8 @@ std::string Reporter::step_line(const StepReport& report) const {
 void Reporter::step(const StepReport& report) {
   if (!prints_) return;
   if (bar_) {
-    bar_->update(report.step, fmt::format("loss {:.4f}  {} tok/s", report.loss, core::human_count(report.tokens_per_second)));
+    bar_->update(report.step,
+                 fmt::format("loss {:.4f}  {} tok/s", report.loss, core::human_count(report.tokens_per_second)));
   } else if (core::progress_style(loaded_.config.output.progress) != core::ProgressStyle::none) {
     core::say(step_line(report));
   }

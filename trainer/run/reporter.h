@@ -1,17 +1,16 @@
 // What a person reads and what a program reads of a run: start block, step and evaluation lines, metrics.jsonl.
 #pragma once
 
+#include <chrono>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
 #include "core/config/load.h"
 #include "core/progress.h"
 #include "trainer/run/choices.h"
 #include "trainer/run/length.h"
 #include "trainer/run/material.h"
-
-#include <nlohmann/json.hpp>
-
-#include <chrono>
-#include <memory>
-#include <string>
 
 namespace plumb::run {
 
@@ -22,11 +21,11 @@ struct Ceiling {
 };
 
 struct StepReport {
-  int64_t step = 0;             // completed steps, from 1
+  int64_t step = 0;  // completed steps, from 1
   double loss = 0, learning_rate = 0, grad_norm = 0, trained_tokens = 0;
-  int64_t tokens = 0;           // positions fed since the run began
-  double seconds = 0;           // wall time since the run's first step of this start
-  double tokens_per_second = 0; // since the last report
+  int64_t tokens = 0;            // positions fed since the run began
+  double seconds = 0;            // wall time since the run's first step of this start
+  double tokens_per_second = 0;  // since the last report
   int64_t memory_bytes = 0;
 };
 
@@ -41,8 +40,8 @@ class Reporter {
                    int64_t trained_parameters);
   void step(const StepReport&);
   void evaluation(int64_t step, const nlohmann::ordered_json& metrics, const std::string& text);
-  void note(const std::string& text);                     // one line on standard error and in log.txt
-  void event(const nlohmann::ordered_json& line);         // one line of metrics.jsonl
+  void note(const std::string& text);              // one line on standard error and in log.txt
+  void event(const nlohmann::ordered_json& line);  // one line of metrics.jsonl
   double share_of_ceiling(double tokens_per_second, bool causal) const;
 
  private:

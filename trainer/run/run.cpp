@@ -1,16 +1,5 @@
 #include "trainer/run/run.h"
 
-#include "core/error.h"
-#include "core/files.h"
-#include "core/log.h"
-#include "data/show.h"
-#include "parallel/factory.h"
-#include "parallel/threads_communicator.h"
-#include "trainer/ledger/manifest.h"
-#include "trainer/run/finish.h"
-#include "trainer/run/signals.h"
-#include "trainer/run/start.h"
-
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -22,6 +11,17 @@
 #include <iostream>
 #include <mutex>
 #include <thread>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/log.h"
+#include "data/show.h"
+#include "parallel/factory.h"
+#include "parallel/threads_communicator.h"
+#include "trainer/ledger/manifest.h"
+#include "trainer/run/finish.h"
+#include "trainer/run/signals.h"
+#include "trainer/run/start.h"
 
 namespace plumb::run {
 
@@ -107,8 +107,8 @@ int run_rank(const Request& request, const config::Loaded& loaded, const Place& 
              CommunicatorPtr world) {
   const bool starts = !request.dry_run && request.show_masks == 0;
   const auto state = agree_on_folder(loaded, *control, starts);
-  const auto paths = MaterialPaths::from_json(nlohmann::ordered_json::parse(
-      on_main_rank(*control, [&] { return build_material(loaded).json().dump(); })));
+  const auto paths = MaterialPaths::from_json(
+      nlohmann::ordered_json::parse(on_main_rank(*control, [&] { return build_material(loaded).json().dump(); })));
   if (request.show_masks > 0) {
     if (control->rank() == 0) print_masks(loaded, paths, request.show_masks);
     return 0;
@@ -211,7 +211,8 @@ int run(const Request& request) {
     config::check_paths(loaded);
     if (loaded.config.parallel.communicator == "threads") return session.finish(run_threads(request, loaded));
     const auto place = take_place(loaded, launch.rank, launch.size, launch.local_rank, launch.local_size);
-    auto world = parallel::make_world(loaded.config.parallel.communicator, place.device, loaded.config.parallel.timeout);
+    auto world =
+        parallel::make_world(loaded.config.parallel.communicator, place.device, loaded.config.parallel.timeout);
     return session.finish(run_rank(request, loaded, place, control, world));
   } catch (const Error& error) {
     return end_with_error(session, static_cast<int>(error.code()), error.what());
@@ -219,8 +220,9 @@ int run(const Request& request) {
     return end_with_error(session, static_cast<int>(ExitCode::out_of_resources),
                           "out of memory\n      hint: a smaller train.micro_batch_size or model, or more ranks");
   } catch (const std::exception& error) {
-    return end_with_error(session, static_cast<int>(ExitCode::internal),
-                          fmt::format("internal error: {}\n      hint: this is a bug in plumb; please report it", error.what()));
+    return end_with_error(
+        session, static_cast<int>(ExitCode::internal),
+        fmt::format("internal error: {}\n      hint: this is a bug in plumb; please report it", error.what()));
   }
 }
 

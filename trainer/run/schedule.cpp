@@ -1,12 +1,12 @@
 #include "trainer/run/schedule.h"
 
-#include "core/error.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+
+#include "core/error.h"
 
 namespace plumb::run {
 
@@ -20,8 +20,8 @@ int64_t span_steps(const config::Span& span, int64_t length, int64_t tokens_per_
 
 Schedule::Schedule(const config::ScheduleGroup& group, double peak, int64_t steps, int64_t tokens_per_step)
     : group_(group), peak_(peak) {
-  minimum_ = group.min_learning_rate.percent ? peak * group.min_learning_rate.value / 100.0
-                                             : group.min_learning_rate.value;
+  minimum_ =
+      group.min_learning_rate.percent ? peak * group.min_learning_rate.value / 100.0 : group.min_learning_rate.value;
   horizon_ = group.length ? span_steps(*group.length, steps, tokens_per_step) : steps;
   warmup_ = span_steps(group.warmup, horizon_, tokens_per_step);
   decay_ = span_steps(group.decay, horizon_, tokens_per_step);
@@ -44,7 +44,8 @@ double Schedule::at(int64_t step) const {
   if (step < begin) return peak_;
   const double length = static_cast<double>(std::max<int64_t>(1, horizon_ - begin));
   const double progress = std::min(1.0, static_cast<double>(step - begin) / length);
-  if (group_.name == "cosine") return minimum_ + (peak_ - minimum_) * 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
+  if (group_.name == "cosine")
+    return minimum_ + (peak_ - minimum_) * 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
   return peak_ - (peak_ - minimum_) * progress;
 }
 

@@ -1,9 +1,9 @@
 // The learning rate as a function of the step.
 #pragma once
 
-#include "core/config/config.h"
-
 #include <cstdint>
+
+#include "core/config/config.h"
 
 namespace plumb::run {
 
@@ -11,10 +11,9 @@ namespace plumb::run {
 int64_t span_steps(const config::Span& span, int64_t length, int64_t tokens_per_step);
 
 // warm-up: linear, (step + 1) / warmup of the peak, so that the first update is not empty.
-// cosine:  min + (peak - min) * (1 + cos(pi * p)) / 2        p = progress between warm-up and horizon (arXiv 1608.03983)
-// linear:  peak - (peak - min) * p
-// constant: peak
-// warmup_stable_decay: peak, then linear to min over the last `decay` steps (arXiv 2404.06395)
+// cosine:  min + (peak - min) * (1 + cos(pi * p)) / 2        p = progress between warm-up and horizon (arXiv
+// 1608.03983) linear:  peak - (peak - min) * p constant: peak warmup_stable_decay: peak, then linear to min over the
+// last `decay` steps (arXiv 2404.06395)
 class Schedule {
  public:
   Schedule(const config::ScheduleGroup& group, double peak, int64_t steps, int64_t tokens_per_step);

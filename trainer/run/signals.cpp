@@ -23,9 +23,12 @@ bool stop_requested() { return requested.load() != 0; }
 
 const char* stop_signal() {
   switch (requested.load()) {
-    case SIGUSR1: return "SIGUSR1";
-    case SIGTERM: return "SIGTERM";
-    default: return "";
+    case SIGUSR1:
+      return "SIGUSR1";
+    case SIGTERM:
+      return "SIGTERM";
+    default:
+      return "";
   }
 }
 

@@ -4,8 +4,8 @@
 namespace plumb::run {
 
 void install_signal_handlers();
-bool stop_requested();          // this rank was asked; the loop agrees with the others
-const char* stop_signal();      // "SIGUSR1", "SIGTERM" or ""
-void request_stop();            // tests
+bool stop_requested();      // this rank was asked; the loop agrees with the others
+const char* stop_signal();  // "SIGUSR1", "SIGTERM" or ""
+void request_stop();        // tests
 
 }  // namespace plumb::run

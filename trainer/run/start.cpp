@@ -1,16 +1,16 @@
 #include "trainer/run/start.h"
 
+#include <fmt/format.h>
+#include <torch/headeronly/version.h>
+
+#include <iostream>
+
 #include "core/error.h"
 #include "core/log.h"
 #include "trainer/families/spec_json.h"
-#include "trainer/ops/cpu_features.h"
 #include "trainer/ledger/manifest.h"
+#include "trainer/ops/cpu_features.h"
 #include "trainer/run/about.h"
-
-#include <torch/headeronly/version.h>
-#include <fmt/format.h>
-
-#include <iostream>
 
 namespace plumb::run {
 
@@ -37,11 +37,13 @@ int64_t trained_parameters(const Context& context) {
 void note_other_machine(Context& context) {
   const auto& then = context.folder.manifest;
   if (then.is_null() || !then.contains("processor")) return;
-  const bool same = then.value("ranks", 0) == context.place.ranks && then.value("threads", 0) == context.place.threads &&
+  const bool same = then.value("ranks", 0) == context.place.ranks &&
+                    then.value("threads", 0) == context.place.threads &&
                     then.value("processor", "") == context.place.processor;
   if (!same) {
-    context.reporter->note(fmt::format("resume    the run began on {} ranks x {} threads, {}: results agree to rounding, not bit for bit",
-                                       then.value("ranks", 0), then.value("threads", 0), then.value("processor", "")));
+    context.reporter->note(
+        fmt::format("resume    the run began on {} ranks x {} threads, {}: results agree to rounding, not bit for bit",
+                    then.value("ranks", 0), then.value("threads", 0), then.value("processor", "")));
   }
 }
 
@@ -54,19 +56,20 @@ std::unique_ptr<Context> make_context(config::Loaded loaded, const Place& place,
   context->place = place;
   context->folder = state;
   const auto& config = context->config();
-  const parallel::MeshShape wanted{.pipeline = 1, .data = static_cast<int>(config.parallel.data),
+  const parallel::MeshShape wanted{.pipeline = 1,
+                                   .data = static_cast<int>(config.parallel.data),
                                    .shard = static_cast<int>(config.parallel.shard.value_or(0))};
   context->mesh = parallel::make_mesh(world, parallel::resolve_mesh(wanted, world->size()));
   check_batch(config, context->mesh.shape);
   context->material = open_material(context->loaded, paths);
   context->length = resolve_length(config.train, config.data.sequence_length, context->material.rows->rows_per_epoch());
-  context->choices = decide(context->loaded, state, place, context->mesh.shape, context->material.spec,
-                            context->material.lora);
+  context->choices =
+      decide(context->loaded, state, place, context->mesh.shape, context->material.spec, context->material.lora);
   const auto options = engine_options(config, context->material.spec, context->material.lora, context->choices);
   context->engine = engine::Engine::make(options, context->mesh, place.device);
   const auto ceiling = measure_ceiling(place, context->choices.precision, *world);
-  context->reporter = std::make_unique<Reporter>(context->loaded, place, context->length, context->material.spec, ceiling,
-                                                 context->choices.memory_limit, context->main());
+  context->reporter = std::make_unique<Reporter>(context->loaded, place, context->length, context->material.spec,
+                                                 ceiling, context->choices.memory_limit, context->main());
   return context;
 }
 
@@ -117,8 +120,11 @@ nlohmann::ordered_json start_manifest(const Context& context) {
   }
   nlohmann::ordered_json sources = nlohmann::ordered_json::array();
   for (const auto& source : context.config().data.sources) {
-    sources.push_back({{"name", source.name}, {"path", source.path}, {"license", source.license},
-                       {"language", source.language}, {"synthetic", source.synthetic}});
+    sources.push_back({{"name", source.name},
+                       {"path", source.path},
+                       {"license", source.license},
+                       {"language", source.language},
+                       {"synthetic", source.synthetic}});
   }
   manifest["sources"] = sources;
   manifest["environment"] = ledger::recorded_environment();

@@ -1,9 +1,9 @@
 // From a loaded configuration to a Context that can step.
 #pragma once
 
-#include "trainer/run/training.h"
-
 #include <memory>
+
+#include "trainer/run/training.h"
 
 namespace plumb::run {
 

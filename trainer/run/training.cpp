@@ -1,5 +1,10 @@
 #include "trainer/run/training.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
 #include "core/error.h"
 #include "core/log.h"
 #include "trainer/evaluate/sets.h"
@@ -7,18 +12,13 @@
 #include "trainer/run/device.h"
 #include "trainer/run/signals.h"
 
-#include <fmt/format.h>
-
-#include <algorithm>
-#include <cmath>
-
 namespace plumb::run {
 
 nlohmann::ordered_json Progress::json() const {
   nlohmann::ordered_json best_list = nlohmann::ordered_json::array();
   for (const auto& [at, value] : best) best_list.push_back({at, value});
-  return {{"step", step},       {"tokens", tokens},   {"trained_tokens", trained_tokens}, {"skipped", skipped},
-          {"best", best_list}, {"kept", kept}, {"base_scores", base_scores}};
+  return {{"step", step},      {"tokens", tokens}, {"trained_tokens", trained_tokens}, {"skipped", skipped},
+          {"best", best_list}, {"kept", kept},     {"base_scores", base_scores}};
 }
 
 Progress Progress::from_json(const nlohmann::ordered_json& json) {
@@ -84,8 +84,8 @@ engine::StepResult Training::one_step() {
 void Training::check_finite(const engine::StepResult& result) {
   if (result.finite) return;
   const auto where = fmt::format("step {}", progress_.step + 1);
-  const auto what = fmt::format("loss {} and gradient norm {} are not finite; the weights were not touched", result.loss,
-                                result.grad_norm);
+  const auto what = fmt::format("loss {} and gradient norm {} are not finite; the weights were not touched",
+                                result.loss, result.grad_norm);
   if (context_.config().train.on_nonfinite == "skip") {
     ++progress_.skipped;
     context_.reporter->note(fmt::format("warning   {}: {}; skipped ({} so far)", where, what, progress_.skipped));
@@ -128,7 +128,8 @@ void Training::log_step(const engine::StepResult& result) {
   report.trained_tokens = progress_.trained_tokens;
   report.tokens = progress_.tokens;
   report.seconds = now;
-  report.tokens_per_second = static_cast<double>(progress_.tokens - last_log_tokens_) / std::max(1e-9, now - last_log_seconds_);
+  report.tokens_per_second =
+      static_cast<double>(progress_.tokens - last_log_tokens_) / std::max(1e-9, now - last_log_seconds_);
   report.memory_bytes = device_memory_used(context_.place.device);
   last_log_seconds_ = now;
   last_log_tokens_ = progress_.tokens;
@@ -157,9 +158,8 @@ bool Training::keep_if_best(const std::map<std::string, double>& metrics) {
   const double sign = evaluate::larger_is_better(group.best.substr(group.best.find('.') + 1)) ? -1 : 1;
   progress_.best[progress_.step] = found->second;
   if (static_cast<int64_t>(progress_.best.size()) <= group.keep_best) return true;
-  const auto worst = std::max_element(progress_.best.begin(), progress_.best.end(), [&](const auto& a, const auto& b) {
-    return sign * a.second < sign * b.second;
-  });
+  const auto worst = std::max_element(progress_.best.begin(), progress_.best.end(),
+                                      [&](const auto& a, const auto& b) { return sign * a.second < sign * b.second; });
   const bool kept = worst->first != progress_.step;
   progress_.best.erase(worst);
   return kept;

@@ -1,6 +1,13 @@
 // The loop around steps: when to log, evaluate, save and stop. The step itself is engine/'s.
 #pragma once
 
+#include <chrono>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
 #include "core/config/load.h"
 #include "parallel/mesh.h"
 #include "trainer/checkpoint/checkpoint.h"
@@ -11,14 +18,6 @@
 #include "trainer/run/material.h"
 #include "trainer/run/reporter.h"
 #include "trainer/run/schedule.h"
-
-#include <nlohmann/json.hpp>
-
-#include <chrono>
-#include <map>
-#include <memory>
-#include <string>
-#include <vector>
 
 namespace plumb::run {
 
@@ -39,12 +38,12 @@ struct Context {
 
 // What is counted through the run and stands in every checkpoint.
 struct Progress {
-  int64_t step = 0;              // completed
-  int64_t tokens = 0;            // positions fed
+  int64_t step = 0;    // completed
+  int64_t tokens = 0;  // positions fed
   double trained_tokens = 0;
-  int64_t skipped = 0;           // steps whose update was left out (on_nonfinite: skip)
-  std::map<int64_t, double> best;  // step -> value of output.checkpoint.best, for those kept
-  std::vector<int64_t> kept;     // kept for good (keep_every)
+  int64_t skipped = 0;                 // steps whose update was left out (on_nonfinite: skip)
+  std::map<int64_t, double> best;      // step -> value of output.checkpoint.best, for those kept
+  std::vector<int64_t> kept;           // kept for good (keep_every)
   nlohmann::ordered_json base_scores;  // sets of the base, before step 1
   nlohmann::ordered_json json() const;
   static Progress from_json(const nlohmann::ordered_json&);
@@ -61,7 +60,9 @@ class Training {
 
  private:
   // What all ranks agree on after each step (requests may reach one rank only; rank 0 owns the clock).
-  struct Agreement { bool stop = false, save = false, evaluate = false, log = false; };
+  struct Agreement {
+    bool stop = false, save = false, evaluate = false, log = false;
+  };
   Agreement agree(bool last);
   engine::StepResult one_step();
   void check_finite(const engine::StepResult&);

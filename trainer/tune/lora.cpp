@@ -1,11 +1,11 @@
 #include "trainer/tune/lora.h"
 
-#include "core/error.h"
-
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
+
+#include "core/error.h"
 
 namespace plumb::tune {
 

@@ -1,10 +1,10 @@
 // LoRA (arXiv 2106.09685) as method.lora asks for it.
 #pragma once
 
+#include <optional>
+
 #include "core/config/config.h"
 #include "trainer/model/spec.h"
-
-#include <optional>
 
 namespace plumb::tune {
 
