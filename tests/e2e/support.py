@@ -28,7 +28,7 @@ model: {{family: llama, hidden_size: 32, intermediate_size: 64, num_hidden_layer
 tokenizer: {{type: bytes}}
 data: {{sources: [{{path: text.txt, format: text}}], sequence_length: 32, validation_share: 10%}}
 train: {{steps: {steps}, global_batch_size: 8, micro_batch_size: {micro}, learning_rate: 1e-3, precision: fp32,
-        schedule: {{warmup: 5 steps}}{train}}}
+        schedule: {{warmup: 10%}}{train}}}
 parallel: {{threads: 1{parallel}}}
 output: {{folder: run, log_every: 1 steps, progress: lines, checkpoint: {{every: {save}}}}}
 eval: {{every: none}}

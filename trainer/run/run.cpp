@@ -192,7 +192,7 @@ class LonelyEnd {
 
 int end_with_error(parallel::MpiSession& session, int code, const std::string& message) {
   const bool main = core::is_main_rank();
-  if (main) core::log(core::Level::error, message);
+  if (main) core::say(message);
   LonelyEnd lonely(code, message, main);
   return session.finish(code, 60);
 }
@@ -218,11 +218,11 @@ int run(const Request& request) {
     return end_with_error(session, static_cast<int>(error.code()), error.what());
   } catch (const std::bad_alloc&) {
     return end_with_error(session, static_cast<int>(ExitCode::out_of_resources),
-                          "out of memory\n      hint: a smaller train.micro_batch_size or model, or more ranks");
+                          "error: out of memory\n      hint: a smaller train.micro_batch_size or model, or more ranks");
   } catch (const std::exception& error) {
     return end_with_error(
         session, static_cast<int>(ExitCode::internal),
-        fmt::format("internal error: {}\n      hint: this is a bug in plumb; please report it", error.what()));
+        fmt::format("error: internal error: {}\n      hint: this is a bug in plumb; please report it", error.what()));
   }
 }
 
