@@ -79,7 +79,7 @@ class CommandLine(RunFolder):
         self.assertFalse((self.folder / "run").exists())
 
     def test_memory_limit_is_exit_3_before_step_1(self):
-        text = self.refused("train", self.config(), "parallel.memory_limit=64KiB", code=3)
+        text = self.refused("train", self.config(), "parallel.memory_limit=800KiB", code=3)
         self.assertIn("micro_batch", text)
         self.assertFalse((self.folder / "run/metrics.jsonl").exists())
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <thread>
 
 #include "core/error.h"
@@ -155,8 +156,14 @@ MaterialPaths build_material(const config::Loaded& loaded) {
     paths.validation = build("validation", request(config, config.data.validation));
   }
   if (config.data.replay) {
-    paths.replay = config.data.replay->dataset.empty() ? build("replay", request(config, config.data.replay->sources))
-                                                       : fs::path(config.data.replay->dataset);
+    auto replay = request(config, config.data.replay->sources);
+    // Running text is replayed as it was pretrained, whatever the packing of the samples beside it.
+    const auto& sources = config.data.replay->sources;
+    if (std::all_of(sources.begin(), sources.end(), [](const auto& source) { return source.format == "text"; })) {
+      replay.packing = "concat";
+    }
+    paths.replay =
+        config.data.replay->dataset.empty() ? build("replay", replay) : fs::path(config.data.replay->dataset);
   }
   return paths;
 }
