@@ -64,27 +64,28 @@ class MpiNetworkCommunicator : public Communicator {
   void abort(int code, const std::string& why) override { end_job(code, why); }
 
  private:
-  // Scratch of a chunked reduction: what each rank gets of the others, in the dtype that travels.
+  // A chunked reduction: what each rank gets of the others, in the dtype that travels.
   struct Wire {
     Reduction reduction;
     int64_t element_size = 0, wire_size = 0;
-    int64_t part = 0;  // elements of one chunk for one rank
-    std::vector<std::byte> outgoing, incoming;
-    std::vector<const std::byte*> parts;  // of incoming
+    int64_t part = 0;                     // elements of one chunk for one rank
+    std::vector<const std::byte*> parts;  // of incoming_
   };
-  Wire make_wire(const at::Tensor& tensor, const ReduceOptions& options, int64_t largest_part) const;
-  void pack(Wire& wire, int to, const std::byte* input, int64_t elements) const;
+  Wire make_wire(const at::Tensor& tensor, const ReduceOptions& options, int64_t largest_part);
+  void pack(const Wire& wire, int to, const std::byte* input, int64_t elements);
   // Every rank sends its packed parts and sums what it has got into `output`.
-  void exchange_and_reduce(Wire& wire, std::byte* output, int64_t elements);
+  void exchange_and_reduce(const Wire& wire, std::byte* output, int64_t elements);
 
   MPI_Comm comm_;
   MpiOptions options_;
   int rank_ = 0, size_ = 1;
   std::vector<std::string> hosts_;
+  // Scratch, kept: fresh pages for every call would cost more than the sums. At most four times chunk_bytes.
+  std::vector<std::byte> outgoing_, incoming_, own_, sums_;
 };
 
 MpiNetworkCommunicator::Wire MpiNetworkCommunicator::make_wire(const at::Tensor& tensor, const ReduceOptions& options,
-                                                               int64_t largest_part) const {
+                                                               int64_t largest_part) {
   Wire wire;
   wire.reduction = resolve_reduction(tensor.scalar_type(), options);
   wire.element_size = tensor.element_size();
@@ -96,24 +97,23 @@ MpiNetworkCommunicator::Wire MpiNetworkCommunicator::make_wire(const at::Tensor&
   const int64_t fitting = std::max<int64_t>(64, options_.chunk_bytes / (wire.element_size * size_) / 64 * 64);
   wire.part = std::min(fitting, largest_part);
   const auto bytes = static_cast<size_t>(wire.part * wire.wire_size * size_);
-  wire.outgoing.resize(bytes);
-  wire.incoming.resize(bytes);
+  outgoing_.resize(std::max(outgoing_.size(), bytes));
+  incoming_.resize(std::max(incoming_.size(), bytes));
   for (int from = 0; from < size_; ++from) {
-    wire.parts.push_back(wire.incoming.data() + from * wire.part * wire.wire_size);
+    wire.parts.push_back(incoming_.data() + from * wire.part * wire.wire_size);
   }
   return wire;
 }
 
-void MpiNetworkCommunicator::pack(Wire& wire, int to, const std::byte* input, int64_t elements) const {
-  std::byte* place = wire.outgoing.data() + to * wire.part * wire.wire_size;
+void MpiNetworkCommunicator::pack(const Wire& wire, int to, const std::byte* input, int64_t elements) {
+  std::byte* place = outgoing_.data() + to * wire.part * wire.wire_size;
   if (wire.wire_size == wire.element_size) return copy_bytes(place, input, elements * wire.element_size);
   narrow_to_bf16(reinterpret_cast<const float*>(input), reinterpret_cast<uint16_t*>(place), elements);
 }
 
-void MpiNetworkCommunicator::exchange_and_reduce(Wire& wire, std::byte* output, int64_t elements) {
+void MpiNetworkCommunicator::exchange_and_reduce(const Wire& wire, std::byte* output, int64_t elements) {
   const int bytes = static_cast<int>(wire.part * wire.wire_size);
-  check_mpi(MPI_Alltoall(wire.outgoing.data(), bytes, MPI_BYTE, wire.incoming.data(), bytes, MPI_BYTE, comm_),
-            "reduce");
+  check_mpi(MPI_Alltoall(outgoing_.data(), bytes, MPI_BYTE, incoming_.data(), bytes, MPI_BYTE, comm_), "reduce");
   reduce_in_order(wire.reduction, wire.parts, {output}, elements);
 }
 
@@ -123,8 +123,9 @@ void MpiNetworkCommunicator::all_reduce(at::Tensor tensor, ReduceOptions options
   if (size_ == 1 || tensor.numel() == 0) return;
   Wire wire = make_wire(tensor, options, (tensor.numel() + size_ - 1) / size_);
   const int64_t chunk = wire.part * size_;
-  std::vector<std::byte> own(static_cast<size_t>(wire.part * wire.element_size));
-  std::vector<std::byte> sums(static_cast<size_t>(chunk * wire.element_size));
+  const int bytes = static_cast<int>(wire.part * wire.element_size);
+  own_.resize(std::max(own_.size(), static_cast<size_t>(bytes)));
+  sums_.resize(std::max(sums_.size(), static_cast<size_t>(chunk * wire.element_size)));
   for (int64_t begin = 0; begin < tensor.numel(); begin += chunk) {
     const int64_t count = std::min(chunk, tensor.numel() - begin);
     std::byte* place = bytes_of(tensor) + begin * wire.element_size;
@@ -132,10 +133,9 @@ void MpiNetworkCommunicator::all_reduce(at::Tensor tensor, ReduceOptions options
       const int64_t first = std::min(count, to * wire.part), last = std::min(count, first + wire.part);
       pack(wire, to, place + first * wire.element_size, last - first);
     }
-    exchange_and_reduce(wire, own.data(), wire.part);  // the last parts' tails are leftovers, and are not copied back
-    const int bytes = static_cast<int>(own.size());
-    check_mpi(MPI_Allgather(own.data(), bytes, MPI_BYTE, sums.data(), bytes, MPI_BYTE, comm_), "all_reduce");
-    copy_bytes(place, sums.data(), count * wire.element_size);
+    exchange_and_reduce(wire, own_.data(), wire.part);  // the last parts' tails are leftovers, and are not copied back
+    check_mpi(MPI_Allgather(own_.data(), bytes, MPI_BYTE, sums_.data(), bytes, MPI_BYTE, comm_), "all_reduce");
+    copy_bytes(place, sums_.data(), count * wire.element_size);
   }
 }
 
