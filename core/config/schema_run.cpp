@@ -182,7 +182,7 @@ std::vector<Key> export_keys() {
        .meaning = "Largest file of the export.",
        .bind = at<&C::output, &O::export_, &X::max_shard>,
        .pace = true,
-       .least = 1e6},
+       .least = 1e4},
       {.address = "output.export.when",
        .type = Type::word,
        .fallback = "always",

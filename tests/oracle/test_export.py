@@ -34,7 +34,7 @@ def make_folder(folder, tied, scaled, seed=0):
     if scaled:
         rope = {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,
                 "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
-    config = LlamaConfig(vocab_size=264, hidden_size=64, intermediate_size=112, num_hidden_layers=3, num_attention_heads=4,
+    config = LlamaConfig(vocab_size=257, hidden_size=64, intermediate_size=112, num_hidden_layers=3, num_attention_heads=4,
                          num_key_value_heads=2, head_dim=24 if scaled else 16, max_position_embeddings=256,
                          tie_word_embeddings=tied, rope_parameters=rope, rms_norm_eps=1e-5, bos_token_id=None,
                          eos_token_id=256, pad_token_id=None)

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "parallel/watch.h"
 #include "trainer/evaluate/sets.h"
 #include "trainer/run/about.h"
 #include "trainer/run/device.h"
@@ -75,6 +76,7 @@ engine::StepResult Training::one_step() {
     batches.push_back(context_.material.rows->batch(first, rows));
     first += static_cast<uint64_t>(rows);
   }
+  parallel::set_step(*context_.mesh.world, progress_.step + 1);  // what hangs is named with its step
   auto result = context_.engine->step(batches, *objective_, schedule_.at(progress_.step));
   progress_.tokens += context_.length.tokens_per_step;
   progress_.trained_tokens += result.trained;
