@@ -5,6 +5,9 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "tests/ops/oracle.h"
 #include "trainer/ops/dropout.h"
