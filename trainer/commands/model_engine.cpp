@@ -21,7 +21,7 @@ std::unique_ptr<engine::Engine> make_forward_engine(const exporting::OpenedModel
   options.optimizer = false;
   // Longer batches than this gain nothing; on a GPU a few rows more keep it busy.
   const int64_t useful = std::max<int64_t>(1, (place.device.is_cuda() ? 65536 : 4096) / sequence_length);
-  const int64_t limit = config.parallel.memory_limit.value_or(run::device_memory(place.device) / 10 * 9);
+  const int64_t limit = config.parallel.memory_limit.value_or(run::agreed_memory(place, *world));
   const int64_t largest = engine::largest_micro_batch(options, mesh.shard->size(), limit, useful);
   options.micro_batch_size = std::clamp<int64_t>(largest, 1, useful);
   auto engine = engine::Engine::make(options, mesh, place.device);

@@ -91,6 +91,18 @@ void open_checkpoint(const checkpoint::Manifest& manifest, bool merge, int depth
   }
 }
 
+// The text that came with the base says more than the table's own (tools, dates): it stands where it is the same
+// template.
+void prefer_own_text(OpenedModel& model, const std::string& template_name) {
+  if (template_name == "auto" || model.chat_template_jinja.empty()) return;
+  try {
+    const auto own = data::chat_template("auto", model.chat_template_jinja, *model.tokenizer);
+    if (own->name() == model.chat->name()) model.chat = own;
+  } catch (const Error&) {
+    // A text that is not known: the named template stands.
+  }
+}
+
 void read_tokenizer(const fs::path& folder, const std::string& template_name, OpenedModel& model) {
   model.tokenizer_folder = folder;
   model.tokenizer = data::load_tokenizer(folder);
@@ -103,6 +115,7 @@ void read_tokenizer(const fs::path& folder, const std::string& template_name, Op
   }
   try {
     model.chat = data::chat_template(template_name, model.chat_template_jinja, *model.tokenizer);
+    prefer_own_text(model, template_name);
   } catch (const Error&) {
     // An unknown text matters only to those who render it; needed_chat says the error again.
   }

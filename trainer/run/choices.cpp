@@ -51,9 +51,12 @@ bool fits(const engine::EngineOptions& options, const parallel::MeshShape& mesh,
 }
 
 int choose_zero(const config::Config& config, const parallel::MeshShape& mesh, engine::EngineOptions options,
-                int64_t limit) {
+                int64_t limit, const Remembered& remembered) {
   if (config.parallel.zero) return static_cast<int>(*config.parallel.zero);
   if (mesh.shard == 1) return 0;
+  if (remembered.run && remembered.same_ranks && remembered.run->config.parallel.zero) {
+    return static_cast<int>(*remembered.run->config.parallel.zero);
+  }
   options.micro_batch_size = config.train.micro_batch_size.value_or(1);
   for (int zero = 1; zero < 3; ++zero) {
     options.zero = zero;
@@ -125,15 +128,14 @@ engine::EngineOptions engine_options(const config::Config& config, const model::
 }
 
 Choices decide(config::Loaded& loaded, const FolderState& run, const Place& place, const parallel::MeshShape& mesh,
-               const model::ModelSpec& spec, const std::optional<model::LoraSpec>& lora) {
+               const model::ModelSpec& spec, const std::optional<model::LoraSpec>& lora, int64_t available) {
   const auto& config = loaded.config;
   const auto remembered = remember(loaded, run, place.ranks);
   Choices choices;
-  choices.memory_limit = config.parallel.memory_limit.value_or(device_memory(place.device) / 10 * 9 /
-                                                               (place.device.is_cuda() ? 1 : place.local_ranks));
+  choices.memory_limit = config.parallel.memory_limit.value_or(available);
   choices.precision = choose_precision(loaded, remembered, place);
   auto options = engine_options(config, spec, lora, choices);
-  options.zero = choices.zero = choose_zero(config, mesh, options, choices.memory_limit);
+  options.zero = choices.zero = choose_zero(config, mesh, options, choices.memory_limit, remembered);
   choices.micro_batch_size = choose_micro_batch(config, mesh, options, choices.memory_limit, remembered);
   options.micro_batch_size = choices.micro_batch_size;
   const int64_t rows = local_rows(config, mesh);
@@ -147,6 +149,11 @@ Choices decide(config::Loaded& loaded, const FolderState& run, const Place& plac
   }
   refuse_what_does_not_fit(choices, place);
   return choices;
+}
+
+int64_t agreed_memory(const Place& place, parallel::Communicator& world) {
+  const int64_t own = device_memory(place.device) / 10 * 9 / (place.device.is_cuda() ? 1 : place.local_ranks);
+  return -parallel::all_reduce_value(world, -own, parallel::Sum::max);
 }
 
 std::string print_memory(const Choices& choices, const Place& place) {

@@ -37,7 +37,10 @@ engine::EngineOptions engine_options(const config::Config&, const model::ModelSp
 // Fills what is `auto`, from the run that is resumed where there is one, and records it in `loaded` (resolved.yaml).
 // More memory estimated than allowed is Error(out_of_resources) with the table. `shard`: ranks that share state.
 Choices decide(config::Loaded& loaded, const FolderState& run, const Place& place, const parallel::MeshShape& mesh,
-               const model::ModelSpec&, const std::optional<model::LoraSpec>&);
+               const model::ModelSpec&, const std::optional<model::LoraSpec>&, int64_t available);
+
+// Bytes that every rank has to itself: the least of all ranks, so that all decide alike. Collective.
+int64_t agreed_memory(const Place&, parallel::Communicator& world);
 
 std::string print_memory(const Choices&, const Place&);
 

@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "core/files.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "trainer/evaluate/sets.h"
 #include "trainer/export/export.h"
@@ -70,16 +71,27 @@ void write_report(Context& context, const Progress& progress, const std::string&
   core::write_text(fs::path(config.output.folder) / "report.md", text);
 }
 
-std::vector<std::string> export_model(Context& context) {
+// A folder left by an earlier step of this run (it was lengthened or rewound) is renamed, not overwritten.
+void set_aside_export(const fs::path& out) {
+  fs::path aside;
+  for (int k = 1; aside.empty() || fs::exists(aside); ++k) aside = out.string() + fmt::format("-earlier-{}", k);
+  fs::rename(out, aside);
+}
+
+std::vector<std::string> export_model(Context& context, int64_t step) {
   const auto& config = context.config();
   std::vector<std::string> written;
   for (const auto& format : config.output.export_.formats) {
     const fs::path out = fs::path(config.output.export_.folder) / format;
-    if (fs::exists(out / "config.json")) {  // an earlier end of this run was cut off after its export
-      written.push_back(out.string());
-      continue;
+    if (fs::exists(out / "config.json")) {
+      const auto manifest = core::parse_json_file(fs::path(config.output.folder) / "manifest.json");
+      if (manifest.value("exported_step", int64_t{-1}) == step) {  // the end of this run was cut off after its export
+        written.push_back(out.string());
+        continue;
+      }
+      set_aside_export(out);
     }
-    const auto model = exporting::open_model(config.output.folder);
+    const auto model = exporting::open_model(fs::path(config.output.folder) / fmt::format("step-{}", step));
     const exporting::ExportRequest request{.spec = model.spec,
                                            .weights = *model.weights,
                                            .tokenizer = *model.tokenizer,
@@ -92,6 +104,7 @@ std::vector<std::string> export_model(Context& context) {
                                            .pad_id = std::nullopt,
                                            .lora = std::nullopt};
     exporting::export_hf(request);
+    ledger::update_manifest(config.output.folder, {{"exported_step", step}});
     written.push_back(out.string());
   }
   return written;
@@ -157,7 +170,7 @@ ExitCode finish(Context& context, const Progress& progress) {
         nlohmann::ordered_json({{"base", progress.base_scores}, {"tuned", to_json(tuned)}}).dump(2) + "\n");
     write_report(context, progress, markdown, validation, rules);
     std::vector<std::string> exported;
-    if (passed || config.output.export_.when == "always") exported = export_model(context);
+    if (passed || config.output.export_.when == "always") exported = export_model(context, progress.step);
     say_outcome(context, rules, exported, passed);
     ledger::update_manifest(config.output.folder, {{"status", "done"},
                                                    {"finished", ledger::utc_now()},

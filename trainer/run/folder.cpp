@@ -67,6 +67,8 @@ void find_checkpoint(const config::Loaded& loaded, FolderState& state, bool writ
   const auto& resume = loaded.config.train.resume;
   if (!resume.starts_with("step-")) {
     state.newest = checkpoint::newest_good(folder, &state.notices);
+    // What is newer is damaged: it must not count as kept when checkpoints are pruned.
+    if (writes) set_aside_after(folder, state.newest ? state.newest->step : -1);
     return;
   }
   state.newest = checkpoint::open(folder / resume);
@@ -112,7 +114,9 @@ void start_run_folder(const config::Loaded& loaded, const FolderState& state, co
     if (!loaded.file.empty()) core::write_text(folder / "config.yaml", core::read_text(loaded.file));
     fs::create_directories(folder / "tokenizer");
     for (const auto& entry : fs::directory_iterator(tokenizer)) {
-      if (entry.is_regular_file() && entry.path().filename().string().find("tokenizer") == 0) {
+      const std::string name = entry.path().filename().string();
+      if (entry.is_regular_file() &&
+          (name.starts_with("tokenizer") || name == "special_tokens_map.json" || name == "chat_template.jinja")) {
         core::write_text(folder / "tokenizer" / entry.path().filename(), core::read_text(entry.path()));
       }
     }

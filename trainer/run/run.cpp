@@ -128,7 +128,7 @@ int run_rank(const Request& request, const config::Loaded& loaded, const Place& 
   if (state.finished && progress.step >= context->length.steps) {
     context->reporter->note(fmt::format("finished  this run ended at step {}; nothing to do", progress.step));
     if (context->main()) ledger::update_manifest(loaded.config.output.folder, {{"status", "done"}});
-    return 0;
+    return static_cast<int>(state.manifest.value("passed", true) ? ExitCode::ok : ExitCode::rule_failed);
   }
   score_base(*context, progress);
   Training training(*context, progress);
@@ -190,6 +190,9 @@ class LonelyEnd {
   std::thread thread_;
 };
 
+const char* const kOutOfMemory =
+    "error: out of memory\n      hint: a smaller train.micro_batch_size or model, or more ranks";
+
 int end_with_error(parallel::MpiSession& session, int code, const std::string& message) {
   const bool main = core::is_main_rank();
   if (main) core::say(message);
@@ -209,6 +212,10 @@ int run(const Request& request) {
   try {
     const auto loaded = load_everywhere(request, *control);
     config::check_paths(loaded);
+    if (loaded.config.parallel.communicator == "threads" && launch.size > 1) {
+      fail_input("parallel.communicator", fmt::format("threads is one process, and mpirun started {}", launch.size),
+                 "use auto, or start plumb without mpirun");
+    }
     if (loaded.config.parallel.communicator == "threads") return session.finish(run_threads(request, loaded));
     const auto place = take_place(loaded, launch.rank, launch.size, launch.local_rank, launch.local_size);
     auto world =
@@ -217,9 +224,12 @@ int run(const Request& request) {
   } catch (const Error& error) {
     return end_with_error(session, static_cast<int>(error.code()), error.what());
   } catch (const std::bad_alloc&) {
-    return end_with_error(session, static_cast<int>(ExitCode::out_of_resources),
-                          "error: out of memory\n      hint: a smaller train.micro_batch_size or model, or more ranks");
+    return end_with_error(session, static_cast<int>(ExitCode::out_of_resources), kOutOfMemory);
   } catch (const std::exception& error) {
+    const std::string what = error.what();  // LibTorch's allocators throw an error type of their own
+    if (what.find("out of memory") != std::string::npos || what.find("can't allocate memory") != std::string::npos) {
+      return end_with_error(session, static_cast<int>(ExitCode::out_of_resources), kOutOfMemory);
+    }
     return end_with_error(
         session, static_cast<int>(ExitCode::internal),
         fmt::format("error: internal error: {}\n      hint: this is a bug in plumb; please report it", error.what()));

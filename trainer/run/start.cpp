@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <torch/headeronly/version.h>
 
+#include <algorithm>
 #include <iostream>
 
 #include "core/error.h"
@@ -31,6 +32,19 @@ int64_t trained_parameters(const Context& context) {
     if (parameter.trainable) count += parameter.numel();
   }
   return count;
+}
+
+// An adapter means something only on the weights it was trained on.
+void check_base_of_adapter(const Context& context) {
+  if (!context.material.lora) return;
+  const auto& then = context.folder.newest->about;
+  const bool known = then.contains("base") && then["base"].is_object();
+  const std::string digest = known ? then["base"].value("digest", "") : "";
+  if (digest == context.material.base->weights->digest()) return;
+  fail_input(
+      "model.base", "its weights are not those that this run's adapter was trained on",
+      known ? "set model.base to " + then["base"].value("path", "") + " and name model.base in train.accept_changes"
+            : "");
 }
 
 // The same rank, thread count and instruction set give the same bits; another one is said, not refused.
@@ -63,8 +77,8 @@ std::unique_ptr<Context> make_context(config::Loaded loaded, const Place& place,
   check_batch(config, context->mesh.shape);
   context->material = open_material(context->loaded, paths);
   context->length = resolve_length(config.train, config.data.sequence_length, context->material.rows->rows_per_epoch());
-  context->choices =
-      decide(context->loaded, state, place, context->mesh.shape, context->material.spec, context->material.lora);
+  context->choices = decide(context->loaded, state, place, context->mesh.shape, context->material.spec,
+                            context->material.lora, agreed_memory(place, *world));
   const auto options = engine_options(config, context->material.spec, context->material.lora, context->choices);
   context->engine = engine::Engine::make(options, context->mesh, place.device);
   const auto ceiling = measure_ceiling(place, context->choices.precision, *world);
@@ -82,10 +96,15 @@ Progress load_weights(Context& context) {
                                   trained_parameters(context));
     return {};
   }
+  check_base_of_adapter(context);
   auto& state = context.engine->state();
   checkpoint::load(*context.folder.newest, state, *context.mesh.shard);
   const auto& values = context.folder.newest->values;
-  if (values.at("loader") != context.material.rows->state() && config.train.accept_changes.empty()) {
+  const auto& accepted = config.train.accept_changes;
+  const bool data_may_differ = std::any_of(accepted.begin(), accepted.end(), [](const std::string& key) {
+    return key.starts_with("data") || key.starts_with("tokenizer");
+  });
+  if (values.at("loader") != context.material.rows->state() && !data_may_differ) {
     fail_input(context.folder.newest->folder.string(),
                fmt::format("the data of this run have changed since: {} then, {} now", values.at("loader").dump(),
                            context.material.rows->state().dump()),

@@ -139,7 +139,7 @@ void Training::log_step(const engine::StepResult& result) {
 }
 
 void Training::evaluate(bool save_after) {
-  const double before = seconds();
+  const double before = seconds(), logged = last_log_seconds_;
   auto metrics = validation_metrics(context_);
   for (const auto& [name, value] : evaluate_sets_during(context_)) metrics[name] = value;
   if (metrics.empty()) return;
@@ -149,7 +149,7 @@ void Training::evaluate(bool save_after) {
   if (best) text += "best so far  ";
   if (best) save();
   context_.reporter->evaluation(progress_.step, metrics, text + fmt::format("{:.1f} s", seconds() - before));
-  last_log_seconds_ += seconds() - before;  // evaluation is not training time
+  last_log_seconds_ = logged + seconds() - before;  // neither evaluation nor the save in it is training time
 }
 
 // True when this step belongs to the best keep_best ones and must be saved right now.
@@ -180,7 +180,12 @@ void Training::save() {
     retention.keep_last = context_.config().output.checkpoint.keep_last;
     retention.protected_steps = progress_.kept;
     for (const auto& [step, value] : progress_.best) retention.protected_steps.push_back(step);
-    checkpoint::prune(context_.config().output.folder, retention);
+    retention.protected_steps.push_back(progress_.step);
+    try {
+      checkpoint::prune(context_.config().output.folder, retention);
+    } catch (const Error& error) {  // the new one is durable: an old one that stays is no reason to end
+      context_.reporter->note(std::string("warning   ") + error.what());
+    }
   }
   last_log_seconds_ += saved.seconds;
   context_.reporter->note(fmt::format("saved     step-{} {} in {:.1f} s", progress_.step,
