@@ -1,0 +1,100 @@
+"""A base specialised: masks, adapters, replay, gates, export and resume, as a user goes through them."""
+import json
+import unittest
+
+from support import RunFolder, make_text
+
+TUNE = """
+model: {{base: {base}}}
+data:
+  sources: [{{path: pairs.jsonl, format: prompt_completion}}]
+  replay: {{share: 25%, sources: [{{path: text.txt, format: text}}]}}
+  sequence_length: 32
+tokenizer: {{chat_template: plain}}
+method: {{name: sft, adapter: {adapter}{lora}}}
+train: {{steps: {steps}, global_batch_size: 8, micro_batch_size: 4, learning_rate: 1e-2, precision: fp32,
+        schedule: {{warmup: 1 steps}}}}
+parallel: {{threads: 1}}
+output: {{folder: {folder}, log_every: 1 steps, progress: lines, checkpoint: {{every: 10 steps}},
+         export: {{formats: [hf], dtype: fp32, when: passed}}}}
+eval:
+  every: none
+  sets:
+    - {{name: pairs, role: domain, path: pairs.jsonl, format: prompt_completion, metric: answer_nll}}
+    - {{name: text, role: general, path: test.txt, format: text, metric: bits_per_byte}}
+  pass:
+    - {{metric: pairs.answer_nll, min_gain: {gain}}}
+"""
+
+
+class Tune(RunFolder):
+    def setUp(self):
+        super().setUp()
+        (self.folder / "test.txt").write_text(make_text(300, seed=2))
+        rows = [{"prompt": f"the king {i % 7}", "completion": f" holds {i % 7} roses"} for i in range(80)]
+        (self.folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        self.plumb("train", self.config(steps=30), "output.folder=base")
+
+    def tune(self, folder, *words, base="base", adapter="lora", steps=40, gain="2%", ranks=1, check=True):
+        lora = ", lora: {rank: 4}" if adapter == "lora" else ""
+        path = self.folder / f"{folder}.yaml"
+        path.write_text(TUNE.format(base=base, folder=folder, adapter=adapter, lora=lora, steps=steps, gain=gain))
+        return self.plumb("tune", path, *words, ranks=ranks, check=check)
+
+    def test_adapter_on_two_ranks_passes_exports_and_answers_like_the_run(self):
+        done = self.tune("tuned", ranks=2)
+        self.assertIn("1 of 1 rules passed", done.stderr)
+        run = self.plumb("generate", "tuned", "--prompt", "the king 3", "--max-new-tokens", "12", "--template", "plain",
+                         "train.precision=fp32").stdout
+        exported = self.plumb("generate", "tuned/export/hf", "--prompt", "the king 3", "--max-new-tokens", "12",
+                              "--template", "plain", "train.precision=fp32").stdout
+        self.assertEqual(run, exported)
+        table = self.plumb("eval", "tuned.yaml", "base", "tuned", "tuned/export/hf", "train.precision=fp32").stdout
+        row = next(line for line in table.splitlines() if line.startswith("pairs"))
+        values = [float(word) for word in row.split() if word.replace(".", "").isdigit()]
+        self.assertLess(values[2], values[1], table)     # tuned is better than the base
+        self.assertAlmostEqual(values[2], values[3], places=2)
+
+    def test_only_answers_and_their_end_are_marked(self):
+        shown = self.tune("masks", "--show-masks", "2").stdout
+        self.assertIn("[[", shown)
+        self.assertIn("roses<|endoftext|>]]", shown.replace("\n", ""))
+        self.assertFalse((self.folder / "masks").exists())
+
+    def test_a_rule_that_fails_ends_with_1_exports_nothing_and_again(self):
+        for _ in range(2):
+            self.assertEqual(self.tune("failed", gain="99%", check=False).returncode, 1)
+        self.assertFalse((self.folder / "failed/export").exists())
+        self.assertIn("FAIL", (self.folder / "failed/report.md").read_text())
+
+    def test_full_tuning_resumes_to_the_same_bits(self):
+        self.tune("whole", adapter="none")
+        self.tune("parts", "train.time_limit=0.001s", adapter="none", check=False)
+        self.assertTrue(list((self.folder / "parts").glob("step-*")))
+        self.tune("parts", adapter="none")
+        whole, parts = self.losses("whole"), self.losses("parts")
+        self.assertEqual({k: v[0] for k, v in whole.items()}, {k: v[-1] for k, v in parts.items()})
+
+    def test_an_adapter_does_not_go_on_upon_other_weights(self):
+        self.tune("tuned", "train.time_limit=0.001s", check=False)
+        self.plumb("train", self.config(steps=30), "output.folder=other", "train.seed=7")
+        (self.folder / "base").rename(self.folder / "before")
+        (self.folder / "other").rename(self.folder / "base")
+        done = self.tune("tuned", check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("adapter was trained on", done.stderr)
+
+    def test_a_damaged_newest_checkpoint_never_pushes_out_the_new_ones(self):
+        config = self.config(steps=8, save="2 steps")
+        self.plumb("train", config, "output.folder=run", "output.checkpoint.keep_last=1")
+        shard = next((self.folder / "run/step-8").glob("*.safetensors"))
+        self.assertEqual([p.name for p in (self.folder / "run").glob("step-*")], ["step-8"])
+        damaged = bytearray(shard.read_bytes())
+        damaged[-5] ^= 16
+        shard.write_bytes(damaged)
+        self.plumb("train", config, "output.folder=run", "output.checkpoint.keep_last=1")
+        self.assertEqual(self.plumb("inspect", "run/step-8").returncode, 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
