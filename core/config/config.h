@@ -8,6 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "core/config/clean.h"
+#include "core/config/dedup.h"
+#include "core/config/privacy.h"
+
 namespace plumb::config {
 
 // `auto` in the file is std::nullopt here, unless said otherwise.
@@ -77,6 +81,10 @@ struct DataSection {
   double validation_share = 0;
   std::vector<Source> validation;
   std::optional<Replay> replay;
+  CleanSection clean;
+  PrivacySection privacy;
+  DedupSection dedup;
+  DecontaminateSection decontaminate;
   bool shuffle = true, strict = false;
   int64_t seed = 42;  // resolved: train.seed when not given
   std::optional<int64_t> threads;

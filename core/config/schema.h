@@ -93,6 +93,10 @@ std::string default_text(const Key&);   // for the docs page and --help
 std::vector<Key> joined(std::vector<std::vector<Key>> parts);
 std::vector<Key> model_keys();
 std::vector<Key> data_keys();
+std::vector<Key> clean_keys();    // a part of data_keys, like the next three
+std::vector<Key> privacy_keys();
+std::vector<Key> dedup_keys();
+std::vector<Key> decontaminate_keys();
 std::vector<Key> method_keys();
 std::vector<Key> train_keys();
 std::vector<Key> parallel_keys();

@@ -217,6 +217,9 @@ std::vector<Key> order_keys() {
 
 }  // namespace
 
-std::vector<Key> data_keys() { return joined({source_lists(), reading_keys(), order_keys()}); }
+std::vector<Key> data_keys() {
+  return joined(
+      {source_lists(), reading_keys(), clean_keys(), privacy_keys(), dedup_keys(), decontaminate_keys(), order_keys()});
+}
 
 }  // namespace plumb::config
