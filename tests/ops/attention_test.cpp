@@ -15,6 +15,7 @@ namespace {
 using namespace plumb::ops::testing;
 
 struct Case {
+  at::DeviceType device;
   at::ScalarType type;
   int64_t heads, kv_heads, head_dim;
   std::vector<int32_t> offsets;
@@ -23,15 +24,17 @@ struct Case {
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-    all.push_back({type, 1, 1, 6, {0, 1}});
-    all.push_back({type, 4, 4, 32, {0, 64, 128}});
-    all.push_back({type, 4, 2, 16, {0, 1, 2, 3, 50, 50, 61}});
-    all.push_back({type, 6, 1, 80, {0, 37, 131}});
-    all.push_back({type, 2, 2, 128, {0, 300}});
-    all.push_back({type, 2, 1, 64, {0, 600, 601}});
-    all.push_back({type, 3, 3, 10, {0, 49, 97, 353}});
-    all.push_back({type, 2, 2, 16, {0, 290}, 60.0});  // scores of some thousands: one key takes all
+  for (at::DeviceType on : devices()) {
+    for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+      all.push_back({on, type, 1, 1, 6, {0, 1}});
+      all.push_back({on, type, 4, 4, 32, {0, 64, 128}});
+      all.push_back({on, type, 4, 2, 16, {0, 1, 2, 3, 50, 50, 61}});
+      all.push_back({on, type, 6, 1, 80, {0, 37, 131}});
+      all.push_back({on, type, 2, 2, 128, {0, 300}});
+      all.push_back({on, type, 2, 1, 64, {0, 600, 601}});
+      all.push_back({on, type, 3, 3, 10, {0, 49, 97, 353}});
+      all.push_back({on, type, 2, 2, 16, {0, 290}, 60.0});  // scores of some thousands: one key takes all
+    }
   }
   return all;
 }
@@ -58,6 +61,7 @@ at::Tensor dense(const at::Tensor& qkv, const Case& c, double scale, at::Tensor*
 class Attention : public ::testing::TestWithParam<Case> {
  protected:
   PoisonedOutputs poisoned_;
+  OnDevice on_{GetParam().device};
 };
 
 // Leaves NaN in the scratch of the kernels.
@@ -73,7 +77,7 @@ TEST_P(Attention, MatchesDenseMask) {
   const double scale = 1 / std::sqrt(static_cast<double>(c.head_dim));
   const AttentionShape shape{c.heads, c.kv_heads, c.head_dim, scale};
   at::Tensor qkv = random({t, (c.heads + 2 * c.kv_heads) * c.head_dim}, c.type, 1, c.spread);
-  at::Tensor dout = random({t, c.heads * c.head_dim}, c.type, 2), offsets = int_tensor(c.offsets);
+  at::Tensor dout = random({t, c.heads * c.head_dim}, c.type, 2), offsets = int_tensor(c.offsets).cpu();
   poison_scratch(qkv, offsets, shape);
   at::Tensor reference = leaf(qkv), lse;
   at::Tensor expected = dense(reference, c, scale, &lse);
@@ -103,7 +107,7 @@ TEST_P(Attention, SameBitsForAnyThreadsAndNeighbours) {
   const Case& c = GetParam();
   const AttentionShape shape{c.heads, c.kv_heads, c.head_dim, 0.25};
   at::Tensor qkv = random({c.offsets.back(), (c.heads + 2 * c.kv_heads) * c.head_dim}, c.type, 3, c.spread);
-  at::Tensor offsets = int_tensor(c.offsets), dout = random({c.offsets.back(), c.heads * c.head_dim}, c.type, 4);
+  at::Tensor offsets = int_tensor(c.offsets).cpu(), dout = random({c.offsets.back(), c.heads * c.head_dim}, c.type, 4);
   at::set_num_threads(2);
   AttentionOut two = attention(qkv, offsets, shape);
   at::Tensor grad_two = attention_grad(dout, qkv, two, offsets, shape);
@@ -115,7 +119,7 @@ TEST_P(Attention, SameBitsForAnyThreadsAndNeighbours) {
   const int64_t documents = static_cast<int64_t>(c.offsets.size()) - 1, begin = c.offsets[documents - 1];
   const int64_t length = c.offsets[documents] - begin;
   AttentionOut alone =
-      attention(qkv.narrow(0, begin, length).contiguous(), int_tensor({0, static_cast<int32_t>(length)}), shape);
+      attention(qkv.narrow(0, begin, length).contiguous(), int_tensor({0, static_cast<int32_t>(length)}).cpu(), shape);
   EXPECT_TRUE(same_bits(alone.out, one.out.narrow(0, begin, length).contiguous()));
 }
 
@@ -138,19 +142,25 @@ TEST(Attention, FiniteDifferences) {
   }
 }
 
-TEST(Attention, DecodeIsTheLastRowOfAttention) {
+class Decode : public ::testing::TestWithParam<at::DeviceType> {
+ protected:
+  OnDevice on_{GetParam()};
+};
+INSTANTIATE_TEST_SUITE_P(Devices, Decode, ::testing::ValuesIn(devices()),
+                         [](const auto& info) { return testing::name(info.param); });
+
+TEST_P(Decode, IsTheLastRowOfAttention) {
   for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
     const AttentionShape shape{4, 2, 16, 0.25};
     const int64_t length = 9;
     at::Tensor qkv = random({length, 8 * 16}, type, 7);
-    AttentionOut full = attention(qkv, int_tensor({0, 9}), shape);
-    at::Tensor cache = at::full({1, 12, 2 * 16}, std::numeric_limits<double>::quiet_NaN(), type),
-               values = cache.clone();
+    AttentionOut whole = attention(qkv, int_tensor({0, 9}).cpu(), shape);
+    at::Tensor cache = full({1, 12, 2 * 16}, std::numeric_limits<double>::quiet_NaN(), type), values = cache.clone();
     cache.select(0, 0).narrow(0, 0, length).copy_(qkv.narrow(1, 64, 32));
     values.select(0, 0).narrow(0, 0, length).copy_(qkv.narrow(1, 96, 32));
     at::Tensor q = qkv.narrow(0, length - 1, 1).narrow(1, 0, 64).contiguous();
     at::Tensor out = attention_decode(q, cache, values, int_tensor({9}), shape);
-    expect_close(out, full.out.narrow(0, length - 1, 1), type == at::kFloat ? 8 : 1.1, type, "decode");
+    expect_close(out, whole.out.narrow(0, length - 1, 1), type == at::kFloat ? 8 : 1.1, type, "decode");
     EXPECT_THROW(attention_decode(q, cache, values, int_tensor({13}), shape), Error);
     EXPECT_THROW(attention_decode(q, cache, values, int_tensor({0}), shape), Error);
   }

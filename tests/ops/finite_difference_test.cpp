@@ -46,6 +46,7 @@ at::Tensor central_differences(const Scalar& f, const at::Tensor& point) {
 // The gradient is taken in `type`: fp64 runs the composition, fp32 the own kernels. Its error is bounded relative to
 // the element, with a floor relative to the largest element for those that are near 0 by cancellation.
 struct Precision {
+  at::DeviceType device;
   at::ScalarType type;
   double relative, floor;
 };
@@ -62,11 +63,13 @@ double weighted(const at::Tensor& a, const at::Tensor& b) { return (a * b).sum()
 
 class FiniteDifferences : public ::testing::TestWithParam<Precision> {
  protected:
-  // Values that fp32 holds exactly, so that both precisions differentiate at the same point.
+  // Values that fp32 holds exactly, so that both precisions differentiate at the same point. The differences are taken
+  // on the CPU.
   at::Tensor draw(std::vector<int64_t> shape, double spread = 1.0) {
-    return random(std::move(shape), at::kDouble, ++seed_, spread).to(at::kFloat).to(at::kDouble);
+    return random(std::move(shape), at::kDouble, ++seed_, spread).cpu().to(at::kFloat).to(at::kDouble);
   }
-  at::Tensor in(const at::Tensor& tensor) const { return tensor.to(precision_.type); }
+  at::Tensor in(const at::Tensor& tensor) const { return tensor.to(device(), precision_.type); }
+  at::Tensor there(const at::Tensor& integers) const { return integers.to(device()); }
   // A slot that gradients are added to holds something already.
   at::Tensor slot(const at::Tensor& weight) const { return at::full_like(in(weight), kHeld); }
   void expect(const std::string& what, const at::Tensor& gradient, const at::Tensor& point, const Scalar& f) const {
@@ -78,6 +81,7 @@ class FiniteDifferences : public ::testing::TestWithParam<Precision> {
 
   static constexpr double kHeld = 0.5;
   PoisonedOutputs poisoned_;
+  OnDevice on_{GetParam().device};
   Precision precision_ = GetParam();
   uint64_t seed_ = 100;
 };
@@ -93,9 +97,9 @@ TEST_P(FiniteDifferences, Linear) {
 
 TEST_P(FiniteDifferences, Embedding) {
   // An id that comes three times, and rows that nothing reads.
-  at::Tensor weight = draw({6, 5}), dy = draw({7, 5}), ids = int_tensor({4, 0, 4, 3, 0, 4, 1});
+  at::Tensor weight = draw({6, 5}), dy = draw({7, 5}), ids = int_tensor({4, 0, 4, 3, 0, 4, 1}).cpu();
   at::Tensor dweight = slot(weight);
-  embedding_grad_weight_(dweight, ids, in(dy));
+  embedding_grad_weight_(dweight, there(ids), in(dy));
   expect_added("dweight", dweight, weight, [&](const at::Tensor& p) { return weighted(ops::embedding(ids, p), dy); });
 }
 
@@ -131,12 +135,12 @@ TEST_P(FiniteDifferences, RmsNormOfASum) {
 TEST_P(FiniteDifferences, Rope) {
   // Heads fill a part of each row; what follows them passes through.
   const int64_t heads = 2, head_dim = 6;
-  const RopeTable table = rope_table(rope_inverse_frequencies(head_dim, 100.0, std::nullopt), 40, at::kCPU);
+  const std::vector<float> frequencies = rope_inverse_frequencies(head_dim, 100.0, std::nullopt);
   at::Tensor x = draw({4, heads * head_dim + 3}), dy = draw({4, heads * head_dim + 3});
-  at::Tensor positions = int_tensor({0, 1, 7, 39});
+  at::Tensor positions = int_tensor({0, 1, 7, 39}).cpu();
   auto rotated = [&](const at::Tensor& rows, bool inverse) {
     at::Tensor copy = rows.clone();
-    rope_(copy, heads, head_dim, positions, table, inverse);
+    rope_(copy, heads, head_dim, positions.to(rows.device()), rope_table(frequencies, 40, rows.device()), inverse);
     return copy;
   };
   for (bool inverse : {false, true}) {
@@ -154,44 +158,52 @@ TEST_P(FiniteDifferences, Swiglu) {
 TEST_P(FiniteDifferences, Dropout) {
   at::Tensor x = draw({4, 9}), dy = draw({4, 9}), keys = at::arange(4, at::kLong) * 977 - 5;
   // The mask is a function of the keys alone: the op is linear and its own transpose.
-  at::Tensor dx = dropout(in(dy), keys, 42, 0.25);
+  at::Tensor dx = dropout(in(dy), there(keys), 42, 0.25);
   const int64_t dropped = (dx == 0).sum().item<int64_t>();
   ASSERT_TRUE(0 < dropped && dropped < dx.numel()) << dropped;
   expect("dx", dx, x, [&](const at::Tensor& p) { return weighted(dropout(p, keys, 42, 0.25), dy); });
 }
 
 TEST_P(FiniteDifferences, TokenLogprob) {
-  at::Tensor x = draw({6, 5}), weight = draw({11, 5}), labels = int_tensor({0, 10, -1, 4, 4, 7});
+  at::Tensor x = draw({6, 5}), weight = draw({11, 5}), labels = int_tensor({0, 10, -1, 4, 4, 7}).cpu();
   at::Tensor dlogprob = draw({6});  // of either sign, as policy gradients have them
   auto loss = [&](const at::Tensor& a, const at::Tensor& w) {
     return weighted(token_logprob(a, w, labels).logprob, dlogprob);
   };
-  TokenLogprob out = token_logprob(in(x), in(weight), labels);
+  TokenLogprob out = token_logprob(in(x), in(weight), there(labels));
   at::Tensor dweight = slot(weight);
-  at::Tensor dx = token_logprob_grad(in(dlogprob), in(x), in(weight), labels, out.lse, dweight);
+  at::Tensor dx = token_logprob_grad(in(dlogprob), in(x), in(weight), there(labels), out.lse, dweight);
   expect("dx", dx, x, [&](const at::Tensor& p) { return loss(p, weight); });
   expect_added("dweight", dweight, weight, [&](const at::Tensor& p) { return loss(x, p); });
   EXPECT_TRUE((dx[2] == 0).all().item<bool>()) << "a row without a label";
 }
 
 TEST_P(FiniteDifferences, FusedCrossEntropy) {
-  at::Tensor x = draw({6, 5}), weight = draw({11, 5}), labels = int_tensor({0, 10, -1, 4, 4, 7});
+  at::Tensor x = draw({6, 5}), weight = draw({11, 5}), labels = int_tensor({0, 10, -1, 4, 4, 7}).cpu();
   at::Tensor scale = draw({6}).abs();
   auto loss = [&](const at::Tensor& a, const at::Tensor& w) {
     return -weighted(fused_cross_entropy(a, w, labels, scale, std::nullopt).logprob, scale);
   };
   at::Tensor dweight = slot(weight);
-  FusedCrossEntropy out = fused_cross_entropy(in(x), in(weight), labels, in(scale), dweight);
+  FusedCrossEntropy out = fused_cross_entropy(in(x), in(weight), there(labels), in(scale), dweight);
   expect("dx", out.dx, x, [&](const at::Tensor& p) { return loss(p, weight); });
   expect_added("dweight", dweight, weight, [&](const at::Tensor& p) { return loss(x, p); });
   EXPECT_TRUE((out.dx[2] == 0).all().item<bool>()) << "a row without a label";
 }
 
 // fp32: some ten roundings of 2^-24 of the largest terms.
-INSTANTIATE_TEST_SUITE_P(Precisions, FiniteDifferences,
-                         ::testing::Values(Precision{at::kDouble, 1e-6, 1e-8}, Precision{at::kFloat, 1e-6, 1e-6}),
+std::vector<Precision> precisions() {
+  std::vector<Precision> all;
+  for (at::DeviceType on : devices()) {
+    all.push_back({on, at::kDouble, 1e-6, 1e-8});
+    all.push_back({on, at::kFloat, 1e-6, 1e-6});
+  }
+  return all;
+}
+INSTANTIATE_TEST_SUITE_P(Precisions, FiniteDifferences, ::testing::ValuesIn(precisions()),
                          [](const ::testing::TestParamInfo<Precision>& info) {
-                           return info.param.type == at::kDouble ? "fp64" : "fp32";
+                           return testing::name(info.param.device) +
+                                  (info.param.type == at::kDouble ? "_fp64" : "_fp32");
                          });
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace {
 using namespace plumb::ops::testing;
 
 struct Case {
+  at::DeviceType device;
   at::ScalarType type;
   int64_t rows, width, vocabulary;
   double spread;  // of x: 1e4 makes logits of that size
@@ -22,12 +23,14 @@ struct Case {
 
 std::vector<Case> cases() {
   std::vector<Case> all;
-  for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-    all.push_back({type, 1, 6, 1, 1.0});
-    all.push_back({type, 1, 16, 257, 1.0});
-    all.push_back({type, 131, 48, 257, 1.0});
-    all.push_back({type, 70, 33, 30011, 1.0});  // more than one chunk of rows
-    all.push_back({type, 65, 16, 300, 2500.0});
+  for (at::DeviceType on : devices()) {
+    for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+      all.push_back({on, type, 1, 6, 1, 1.0});
+      all.push_back({on, type, 1, 16, 257, 1.0});
+      all.push_back({on, type, 131, 48, 257, 1.0});
+      all.push_back({on, type, 70, 33, 30011, 1.0});  // more than one chunk of rows
+      all.push_back({on, type, 65, 16, 300, 2500.0});
+    }
   }
   return all;
 }
@@ -38,15 +41,16 @@ class Head : public ::testing::TestWithParam<Case> {
     const Case& c = GetParam();
     x_ = random({c.rows, c.width}, c.type, 1, c.spread);
     weight_ = random({c.vocabulary, c.width}, c.type, 2);
-    labels_ = at::arange(c.rows, at::kInt).mul_(37).remainder_(c.vocabulary + 1).sub_(1);  // -1 among them
+    labels_ = arange(c.rows, at::kInt).mul_(37).remainder_(c.vocabulary + 1).sub_(1);  // -1 among them
     if (c.rows == 1) labels_.fill_(c.vocabulary - 1);
     scale_ = random({c.rows}, at::kFloat, 3).abs_();
+    const at::Tensor labels = labels_.cpu();
     reference_x_ = leaf(x_);
     reference_weight_ = leaf(weight_);
     at::Tensor logits = at::mm(reference_x_, reference_weight_.t());
     lse_ = logits.logsumexp(1);
-    at::Tensor target = logits.gather(1, labels_.clamp_min(0).to(at::kLong).unsqueeze(1)).squeeze(1);
-    logprob_ = at::where(labels_ >= 0, target - lse_, 0.0);
+    at::Tensor target = logits.gather(1, labels.clamp_min(0).to(at::kLong).unsqueeze(1)).squeeze(1);
+    logprob_ = at::where(labels >= 0, target - lse_, 0.0);
     // A logit is a sum of `width` products; an error of e in logits moves log-probabilities by 2 e.
     logit_error_ = at::mm(wide(x_).abs(), wide(weight_).abs().t()).amax(1) * ((c.width + 4) * 0x1p-24);
     error_ = logit_error_ * 2 + lse_.detach().abs() * 0x1p-22 + 1e-6;
@@ -63,6 +67,7 @@ class Head : public ::testing::TestWithParam<Case> {
   }
 
   PoisonedOutputs poisoned_;
+  OnDevice on_{GetParam().device};
   at::Tensor x_, weight_, labels_, scale_, reference_x_, reference_weight_, lse_, logprob_, logit_error_, error_;
 };
 
@@ -72,7 +77,7 @@ TEST_P(Head, LogprobAndItsGradient) {
   expect_within(out.lse, lse_, error_, "lse");
   at::Tensor dlogprob = random({GetParam().rows}, at::kFloat, 4);
   (logprob_ * wide(dlogprob)).sum().backward();
-  at::Tensor dweight = at::full(weight_.sizes(), 0.5f);
+  at::Tensor dweight = full(weight_.sizes().vec(), 0.5);
   at::Tensor dx = token_logprob_grad(dlogprob, x_, weight_, labels_, out.lse, dweight);
   expect_gradients(dlogprob, dx, dweight);
   at::Tensor alone = token_logprob_grad(dlogprob, x_, weight_, labels_, out.lse, std::nullopt);
@@ -81,14 +86,14 @@ TEST_P(Head, LogprobAndItsGradient) {
 
 TEST_P(Head, FusedCrossEntropy) {
   (-(logprob_ * wide(scale_)).sum()).backward();
-  at::Tensor dweight = at::full(weight_.sizes(), 0.5f);
+  at::Tensor dweight = full(weight_.sizes().vec(), 0.5);
   const FusedCrossEntropy out = fused_cross_entropy(x_, weight_, labels_, scale_, dweight);
   expect_within(out.logprob, logprob_, error_, "logprob");
   expect_gradients(scale_, out.dx, dweight);
   // The compositions are the same functions, in fp64.
   at::Tensor composed_dweight = at::full(weight_.sizes(), 0.5, at::kDouble);
   const FusedCrossEntropy composed =
-      composition::fused_cross_entropy(wide(x_), wide(weight_), labels_, wide(scale_), composed_dweight);
+      composition::fused_cross_entropy(wide(x_), wide(weight_), labels_.cpu(), wide(scale_), composed_dweight);
   const double size = 1 + reference_weight_.grad().abs().max().item<double>();
   expect_within(composed.logprob, logprob_, logprob_.detach().abs() * 1e-12 + 1e-9, "composed logprob");
   expect_within(composed.dx, reference_x_.grad(), at::full({}, 1e-9, at::kDouble), "composed dx");
@@ -111,7 +116,7 @@ TEST_P(Head, SlicesOfTheVocabularyMerge) {
 }
 
 TEST_P(Head, NothingToTrainOnGivesZero) {
-  at::Tensor none = at::full({GetParam().rows}, -1, at::kInt), dweight = at::full(weight_.sizes(), 0.5f);
+  at::Tensor none = full({GetParam().rows}, -1, at::kInt), dweight = full(weight_.sizes().vec(), 0.5);
   const FusedCrossEntropy out = fused_cross_entropy(x_, weight_, none, scale_, dweight);
   EXPECT_TRUE((out.logprob == 0).all().item<bool>() && (out.dx == 0).all().item<bool>());
   EXPECT_TRUE((dweight == 0.5).all().item<bool>());
@@ -141,6 +146,13 @@ TEST(Head, NaNReachesTheLoss) {
   EXPECT_TRUE(out.logprob[1].isnan().item<bool>());
 }
 
+class Optimizer : public ::testing::TestWithParam<at::DeviceType> {
+ protected:
+  OnDevice on_{GetParam()};
+};
+INSTANTIATE_TEST_SUITE_P(Devices, Optimizer, ::testing::ValuesIn(devices()),
+                         [](const auto& info) { return testing::name(info.param); });
+
 struct Slots {
   at::Tensor master, m, v, grad;
 };
@@ -149,12 +161,12 @@ Slots slots(int64_t n) {
           random({n}, at::kFloat, 4)};
 }
 
-TEST(AdamW, MatchesTheFormulaInFp64) {
+TEST_P(Optimizer, AdamWMatchesTheFormulaInFp64) {
   const AdamWOptions options{0.9, 0.95, 1e-8, 0.1};
   for (int64_t n : {1, 15, 1000, 70001}) {
     for (at::ScalarType copy : {at::kFloat, at::kBFloat16}) {
       Slots s = slots(n);
-      at::Tensor step = at::tensor({3e-3f, 0.271f, 0.142625f, 0.5f});
+      at::Tensor step = at::tensor({3e-3f, 0.271f, 0.142625f, 0.5f}).to(device());
       at::Tensor w = wide(s.master), g = wide(s.grad) * 0.5;
       at::Tensor m = wide(s.m) * 0.9 + g * 0.1, v = wide(s.v) * 0.95 + g * g * 0.05;
       const int64_t begin = n / 3, end = n - n / 4;
@@ -162,7 +174,7 @@ TEST(AdamW, MatchesTheFormulaInFp64) {
       decay.slice(0, begin, end).fill_(0.1);
       at::Tensor update = (m / 0.271) / ((v / 0.142625).sqrt() + 1e-8);
       at::Tensor expected = w - 3e-3 * (update + decay * w);
-      at::Tensor compute = at::full({n}, std::numeric_limits<double>::quiet_NaN(), copy);
+      at::Tensor compute = full({n}, std::numeric_limits<double>::quiet_NaN(), copy);
       adamw_(s.master, s.m, s.v, s.grad, compute, step, {{begin, end, true}, {end, n, false}}, options);
       const double u = 0x1p-24;
       expect_within(s.m, m, (wide(s.m).abs() + g.abs()) * (4 * u), "m");
@@ -192,7 +204,7 @@ TEST(AdamW, SpansOutsideTheShardAreRefused) {
                Error);
 }
 
-TEST(SumOfSquares, SameBitsForAnySplitAtChunkBorders) {
+TEST_P(Optimizer, SumOfSquaresHasTheSameBitsForAnySplitAtChunkBorders) {
   at::Tensor grad = random({5 * kNormChunk + 777}, at::kFloat, 9, 1e-3);
   at::Tensor whole = sum_of_squares(grad);
   EXPECT_EQ(whole.scalar_type(), at::kDouble);
@@ -203,7 +215,7 @@ TEST(SumOfSquares, SameBitsForAnySplitAtChunkBorders) {
                                 chunk_sums_of_squares(grad.slice(0, cut * kNormChunk))});
     EXPECT_TRUE(same_bits(join_chunk_sums(parts), whole)) << cut;
   }
-  EXPECT_EQ(sum_of_squares(at::empty({0})).item<double>(), 0.0);
+  EXPECT_EQ(sum_of_squares(full({0}, 0)).item<double>(), 0.0);
   at::Tensor nan = grad.clone();
   nan[kNormChunk + 3] = std::numeric_limits<float>::quiet_NaN();
   EXPECT_TRUE(std::isnan(sum_of_squares(nan).item<double>()));

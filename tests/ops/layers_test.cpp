@@ -18,19 +18,22 @@ namespace {
 using namespace plumb::ops::testing;
 
 struct Shape {
+  at::DeviceType device;
   at::ScalarType type;
   int64_t rows, width;
 };
 std::string name(const ::testing::TestParamInfo<Shape>& info) {
-  return std::string(info.param.type == at::kFloat ? "fp32" : "bf16") + "_" + std::to_string(info.param.rows) + "x" +
-         std::to_string(info.param.width);
+  return testing::name(info.param.device) + (info.param.type == at::kFloat ? "_fp32" : "_bf16") + "_" +
+         std::to_string(info.param.rows) + "x" + std::to_string(info.param.width);
 }
 std::vector<Shape> shapes() {
   std::vector<Shape> all;
-  for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
-    for (auto [rows, width] :
-         std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {1, 128}, {7, 6}, {65, 33}, {130, 384}, {257, 80}}) {
-      all.push_back({type, rows, width});
+  for (at::DeviceType on : devices()) {
+    for (at::ScalarType type : {at::kFloat, at::kBFloat16}) {
+      for (auto [rows, width] :
+           std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {1, 128}, {7, 6}, {65, 33}, {130, 384}, {257, 80}}) {
+        all.push_back({on, type, rows, width});
+      }
     }
   }
   return all;
@@ -39,6 +42,7 @@ std::vector<Shape> shapes() {
 class Layers : public ::testing::TestWithParam<Shape> {
  protected:
   PoisonedOutputs poisoned_;
+  OnDevice on_{GetParam().device};
   at::ScalarType type_ = GetParam().type;
   int64_t rows_ = GetParam().rows, width_ = GetParam().width;
 };
@@ -51,7 +55,7 @@ TEST(Poison, EmptyIsNaN) {
 TEST_P(Layers, RmsNorm) {
   at::Tensor x = random({rows_, width_}, type_, 1), delta = random({rows_, width_}, type_, 2);
   at::Tensor weight = random({width_}, type_, 3), dy = random({rows_, width_}, type_, 4);
-  at::Tensor direct = random({rows_, width_}, type_, 5), dweight = at::full({width_}, 0.5f);
+  at::Tensor direct = random({rows_, width_}, type_, 5), dweight = full({width_}, 0.5);
   const double eps = 1e-5;
   for (bool with_delta : {false, true}) {
     auto residual = with_delta ? std::optional<at::Tensor>(delta) : std::nullopt;
@@ -110,7 +114,7 @@ TEST_P(Layers, Linear) {
     expect_within(ops::linear(x, weight), y, bound(x, weight.t(), y), "y");
     at::Tensor dx = at::mm(wide(dy), wide(weight));
     expect_within(linear_grad_input(dy, weight), dx, bound(dy, weight, dx), "dx");
-    at::Tensor dweight = at::full({out, width_}, 0.25f);
+    at::Tensor dweight = full({out, width_}, 0.25);
     at::Tensor expected = at::mm(wide(dy).t(), wide(x));
     linear_grad_weight_(dweight, dy, x);
     at::Tensor limit =
@@ -122,21 +126,21 @@ TEST_P(Layers, Linear) {
 TEST_P(Layers, Embedding) {
   const int64_t vocabulary = 19;
   at::Tensor weight = random({vocabulary, width_}, type_, 11), dy = random({rows_, width_}, type_, 12);
-  at::Tensor ids = at::arange(rows_, at::kInt).mul_(7).remainder_(vocabulary);
+  at::Tensor ids = arange(rows_, at::kInt).mul_(7).remainder_(vocabulary);
   EXPECT_TRUE(same_bits(ops::embedding(ids, weight), weight.index_select(0, ids)));
-  at::Tensor dweight = at::ones({vocabulary, width_}), expected = at::ones({vocabulary, width_}, at::kDouble);
+  at::Tensor dweight = full({vocabulary, width_}, 1), expected = at::ones({vocabulary, width_}, at::kDouble);
   embedding_grad_weight_(dweight, ids, dy);
   at::Tensor size = at::ones({vocabulary, width_}, at::kDouble);
-  expected.index_add_(0, ids, wide(dy));
-  size.index_add_(0, ids, wide(dy).abs());
+  expected.index_add_(0, ids.cpu(), wide(dy));
+  size.index_add_(0, ids.cpu(), wide(dy).abs());
   expect_within(dweight, expected, size * ((rows_ + 1) * 0x1p-24), "dweight");
 }
 
 TEST_P(Layers, Rope) {
   for (int64_t head_dim : {2, 6, 16, 64}) {
     const int64_t heads = 3, stride = heads * head_dim + 10;
-    RopeTable table = rope_table(rope_inverse_frequencies(head_dim, 10000.0, std::nullopt), 300, at::kCPU);
-    at::Tensor x = random({rows_, stride}, type_, 13), positions = at::arange(rows_, at::kInt);
+    RopeTable table = rope_table(rope_inverse_frequencies(head_dim, 10000.0, std::nullopt), 300, device());
+    at::Tensor x = random({rows_, stride}, type_, 13), positions = arange(rows_, at::kInt);
     at::Tensor cosine = wide(table.cos).narrow(0, 0, rows_).unsqueeze(1),
                sine = wide(table.sin).narrow(0, 0, rows_).unsqueeze(1);
     at::Tensor parts = wide(x).narrow(1, 0, heads * head_dim).view({rows_, heads, 2, head_dim / 2});
@@ -156,7 +160,7 @@ TEST_P(Layers, Rope) {
 }
 
 TEST_P(Layers, DropoutKeepsByKey) {
-  at::Tensor x = at::ones({rows_, width_}, type_), keys = at::arange(rows_, at::kLong) * 977 - 5;
+  at::Tensor x = full({rows_, width_}, 1, type_), keys = arange(rows_, at::kLong) * 977 - 5;
   at::Tensor y = dropout(x, keys, 42, 0.25);
   EXPECT_TRUE(same_bits(y, dropout(x, keys, 42, 0.25)));
   at::Tensor kept = wide(y) != 0;
@@ -177,7 +181,7 @@ TEST_P(Layers, SameBitsAgain) {
   auto run = [&](int threads) {
     at::set_num_threads(threads);
     RmsNormOut norm = rms_norm(x, x, weight, 1e-6);
-    at::Tensor dweight = at::zeros({width_}), dlinear = at::zeros({width_, width_});
+    at::Tensor dweight = full({width_}, 0), dlinear = full({width_, width_}, 0);
     at::Tensor dsum = rms_norm_grad(dy, std::nullopt, norm.sum, norm.rstd, weight, dweight);
     linear_grad_weight_(dlinear, dy, x);
     at::set_num_threads(1);

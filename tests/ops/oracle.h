@@ -1,4 +1,5 @@
 // Helpers of the op tests: fp64 references with LibTorch's own differentiation, and comparisons with a stated bound.
+// Inputs are made on the device under test (the same values on each); references are computed on the CPU.
 #pragma once
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
@@ -17,15 +18,44 @@ class PoisonedOutputs {
   ~PoisonedOutputs() { at::globalContext().setDeterministicAlgorithms(false, false); }
 };
 
+// Every device that this build and this machine have.
+inline std::vector<at::DeviceType> devices() {
+  std::vector<at::DeviceType> all = {at::kCPU};
+  if (at::hasCUDA()) all.push_back(at::kCUDA);
+  return all;
+}
+inline std::string name(at::DeviceType device) { return device == at::kCPU ? "cpu" : "cuda"; }
+
+// Where the running test makes its inputs.
+inline at::Device& device() {
+  static at::Device current(at::kCPU);
+  return current;
+}
+class OnDevice {
+ public:
+  explicit OnDevice(at::DeviceType type) {
+    device() = at::Device(type);
+    // The contract says fp32 accumulation; trainer/run asks for it in the same way.
+    if (type == at::kCUDA) at::globalContext().setAllowBF16ReductionCuBLAS(false);
+  }
+  ~OnDevice() { device() = at::Device(at::kCPU); }
+};
+
 inline double unit_roundoff(at::ScalarType type) { return type == at::kBFloat16 ? 0x1p-8 : 0x1p-24; }
 
 inline at::Tensor random(std::vector<int64_t> shape, at::ScalarType type, uint64_t seed, double spread = 1.0) {
   at::Generator generator = at::detail::createCPUGenerator(seed);
-  return (at::randn(shape, generator, at::TensorOptions().dtype(at::kFloat)) * spread).to(type);
+  return (at::randn(shape, generator, at::TensorOptions().dtype(at::kFloat)) * spread).to(device(), type);
 }
-inline at::Tensor wide(const at::Tensor& tensor) { return tensor.detach().to(at::kDouble); }
+inline at::Tensor wide(const at::Tensor& tensor) { return tensor.detach().to(at::kCPU, at::kDouble); }
 inline at::Tensor leaf(const at::Tensor& tensor) { return wide(tensor).requires_grad_(true); }
-inline at::Tensor int_tensor(const std::vector<int32_t>& values) { return at::tensor(values, at::kInt); }
+inline at::Tensor int_tensor(const std::vector<int32_t>& values) { return at::tensor(values, at::kInt).to(device()); }
+inline at::Tensor full(std::vector<int64_t> shape, double value, at::ScalarType type = at::kFloat) {
+  return at::full(shape, value, at::TensorOptions().dtype(type).device(device()));
+}
+inline at::Tensor arange(int64_t count, at::ScalarType type) {
+  return at::arange(count, at::TensorOptions().dtype(type).device(device()));
+}
 
 // |actual - expected| <= bound element by element (bound broadcasts); NaN fails.
 inline void expect_within(const at::Tensor& actual, const at::Tensor& expected, const at::Tensor& bound,
@@ -52,7 +82,8 @@ inline void expect_close(const at::Tensor& actual, const at::Tensor& expected, d
   expect_within(actual, expected, scale * (roundings * unit_roundoff(type)) + 1e-30, what);
 }
 
-inline bool same_bits(const at::Tensor& a, const at::Tensor& b) {
+inline bool same_bits(const at::Tensor& first, const at::Tensor& second) {
+  const at::Tensor a = first.to(at::kCPU).contiguous(), b = second.to(at::kCPU).contiguous();
   return a.sizes() == b.sizes() && std::memcmp(a.data_ptr(), b.data_ptr(), a.nbytes()) == 0;
 }
 

@@ -1,3 +1,4 @@
+#include <ATen/Context.h>
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
@@ -25,6 +26,8 @@ at::Device choose_device(const std::string& wanted, int local_rank) {
                "fewer ranks, or CUDA_VISIBLE_DEVICES with more GPUs");
   }
   cudaSetDevice(local_rank);
+  // bf16 GEMMs accumulate in fp32: LibTorch's default lets cuBLAS join partial sums in bf16.
+  at::globalContext().setAllowBF16ReductionCuBLAS(false);
   return at::Device(at::kCUDA, static_cast<at::DeviceIndex>(local_rank));
 }
 
