@@ -8,20 +8,49 @@ using C = Config;
 using D = DataSection;
 using X = DedupSection;
 
-std::vector<Key> minhash_keys() {
+std::vector<Key> which_keys() {
   return {
+      {.address = "data.dedup.exact",
+       .type = Type::boolean,
+       .fallback = "false",
+       .meaning = "Documents with the same text are kept once, the first of them.",
+       .bind = at<&C::data, &D::dedup, &X::exact>},
       {.address = "data.dedup.minhash",
        .type = Type::boolean,
        .fallback = "false",
-       .meaning = "Documents that are nearly equal (MinHash over word n-grams) are kept once, the first of each cluster.",
-       .bind = at<&C::data, &D::dedup, &X::minhash>,
+       .meaning = "Documents that are nearly equal (MinHash over word n-grams) are kept once, the first of a cluster.",
+       .bind = at<&C::data, &D::dedup, &X::minhash>},
+      {.address = "data.dedup.substring",
+       .type = Type::integer,
+       .fallback = "none",
+       .meaning = "Passages of at least so many bytes (100 is usual) that stood in the corpus before are cut out; the "
+                  "corpus must fit into `data.dedup.memory`.",
+       .bind = at<&C::data, &D::dedup, &X::substring>,
+       .may_be_none = true,
+       .least = 20,
+       .most = 1048576},
+      {.address = "data.dedup.memory",
+       .type = Type::bytes,
+       .fallback = "auto",
+       .meaning = "Memory of deduplication; `auto`: a quarter of what is free, at most 4 GiB (for `substring` half of "
+                  "what is free). It changes no result.",
+       .bind = at<&C::data, &D::dedup, &X::memory>,
+       .may_be_auto = true,
+       .pace = true,
+       .least = 16777216},
+  };
+}
+
+std::vector<Key> minhash_keys() {
+  return {
       {.address = "data.dedup.ngram",
        .type = Type::integer,
        .fallback = "5",
-       .meaning = "Words in a shingle; a shorter document is one shingle.",
+       .meaning = "Words in a shingle of MinHash; a shorter document is one shingle.",
        .bind = at<&C::data, &D::dedup, &X::ngram>,
        .least = 1,
        .most = 64,
+       .peers = "datatrove n_grams"},
       {.address = "data.dedup.buckets",
        .type = Type::integer,
        .fallback = "14",
@@ -29,7 +58,7 @@ std::vector<Key> minhash_keys() {
        .bind = at<&C::data, &D::dedup, &X::buckets>,
        .least = 1,
        .most = 256,
-       .peers = "DT num_buckets"},
+       .peers = "datatrove num_buckets"},
       {.address = "data.dedup.rows",
        .type = Type::integer,
        .fallback = "8",
@@ -37,7 +66,7 @@ std::vector<Key> minhash_keys() {
        .bind = at<&C::data, &D::dedup, &X::rows>,
        .least = 1,
        .most = 64,
-       .peers = "DT hashes_per_bucket"},
+       .peers = "datatrove hashes_per_bucket"},
       {.address = "data.dedup.verify",
        .type = Type::fraction,
        .fallback = "0",
@@ -51,32 +80,6 @@ std::vector<Key> minhash_keys() {
 
 }  // namespace
 
-std::vector<Key> dedup_keys() {
-  return joined({{{.address = "data.dedup.exact",
-                   .type = Type::boolean,
-                   .fallback = "false",
-                   .meaning = "Documents with the same text are kept once, the first of them.",
-                   .bind = at<&C::data, &D::dedup, &X::exact>}},
-                 minhash_keys(),
-                 {{.address = "data.dedup.substring",
-                   .type = Type::integer,
-                   .fallback = "none",
-                   .meaning = "Passages of at least so many bytes (100 is usual) that stood in the corpus before are "
-                              "cut out; the corpus must fit into `data.dedup.memory`.",
-                   .bind = at<&C::data, &D::dedup, &X::substring>,
-                   .may_be_none = true,
-                   .least = 20,
-                   .most = 1048576,
-                   .peers = "DT ESDatasetToSequence"},
-                  {.address = "data.dedup.memory",
-                   .type = Type::bytes,
-                   .fallback = "auto",
-                   .meaning = "Memory of deduplication; `auto`: a quarter of what is free, at most 4 GiB (half of it "
-                              "for `substring`). It changes no result.",
-                   .bind = at<&C::data, &D::dedup, &X::memory>,
-                   .may_be_auto = true,
-                   .pace = true,
-                   .least = 16777216}}});
-}
+std::vector<Key> dedup_keys() { return joined({which_keys(), minhash_keys()}); }
 
 }  // namespace plumb::config

@@ -1,8 +1,9 @@
 // The fingerprints of one unit on disk: blocks of documents, column by column, so that a pass over one bucket reads
 // only its own column. Every chunk has a checksum that knows its place.
 //
-//   header   64 bytes: magic, version, identity of the settings, documents, bands, bytes of rows, checksum
-//   block    up to 4096 documents: hashes (16 bytes each) | keys of band 0 (8 bytes each) | band 1 | ... | rows
+//   header   64 bytes: magic, version, identity of the settings, documents, bands, bytes of rows, content hash,
+//   checksum block    up to 4096 documents: hashes (16 bytes each) | keys of band 0 (8 bytes each) | band 1 | ... |
+//   rows
 //            after each column 8 bytes of XXH3; each rows entry carries its own 8 bytes instead, to be read alone
 #pragma once
 
@@ -35,6 +36,7 @@ class FingerprintReader {
   ~FingerprintReader();
   FingerprintReader(FingerprintReader&&) noexcept;
   int64_t documents() const;
+  uint64_t content_hash() const;  // known without reading the blocks
   int64_t blocks() const;
   static constexpr int64_t block_documents = 4096;
   // Column of a block: the exact hashes (two words a document) or the keys of one band (one word).

@@ -3,8 +3,8 @@
 // again; its first occurrence stays. Cuts are at UTF-8 characters, and at white space where it is near.
 //
 // How a build calls it (part 0 alone, after Deduplicator::finish; the others wait for finished()):
-//   SubstringDeduplicator repeats(config.data.dedup, folder);
-//   if (!repeats.finished()) {
+//   SubstringDeduplicator repeats(config.data.dedup, folder, plan_digest);  // any text that tells one input from
+//   another if (!repeats.finished()) {
 //     for each unit u: repeats.begin_unit(); for each document with Verdict::keep, in order: repeats.add(text);
 //       (not running text, or not to be touched: add(""), so that the numbers agree)
 //     repeats.finish(progress);      // writes dedup-repeats-U of every unit, then dedup-repeats.json
@@ -42,7 +42,7 @@ struct SubstringCounts {
 
 class SubstringDeduplicator {
  public:
-  SubstringDeduplicator(const config::DedupSection&, const std::filesystem::path& folder);
+  SubstringDeduplicator(const config::DedupSection&, const std::filesystem::path& folder, std::string_view input = "");
   ~SubstringDeduplicator();
   bool active() const;
   nlohmann::ordered_json identity() const;
