@@ -18,6 +18,8 @@ struct Derived {
 // Fills defaults that follow from the purpose, the preset or other keys, then checks the rules between keys.
 Derived derive_and_check(Reading& reading, const std::filesystem::path& base_folder, Purpose purpose,
                          Problems& problems);
+// A part of it: data.privacy and data.decontaminate.
+void privacy_rules(const Reading& reading, Problems& problems);
 // Keys that have no effect under this configuration, so that a saved configuration leaves them out.
 std::vector<std::string> pointless_keys(const Config& config);
 

@@ -1,0 +1,100 @@
+// What the keys of data.privacy and data.decontaminate ask of each other and of the rest.
+#include <fmt/format.h>
+
+#include <set>
+
+#include "core/config/cross_rules.h"
+
+namespace plumb::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+class PrivacyRules {
+ public:
+  PrivacyRules(const Reading& reading, Problems& problems) : reading_(reading), problems_(problems) {}
+
+  void run() {
+    kinds();
+    key();
+    decontaminate();
+  }
+
+ private:
+  const Reading& reading_;
+  Problems& problems_;
+
+  bool has(const std::string& address) const { return reading_.find(address) != nullptr; }
+  void error(const std::string& address, std::string message, std::string hint = "") {
+    const Given* given = reading_.find(address);
+    problems_.add(given ? given->key : Place{}, std::move(message), std::move(hint));
+  }
+
+  void kinds() {
+    const auto& privacy = reading_.config.data.privacy;
+    if (privacy.action == "none" && !privacy.kinds.empty())
+      error("data.privacy.kinds", "data.privacy.kinds has no effect with data.privacy.action none",
+            "write data.privacy.action: replace, hash or drop, or remove it");
+    std::set<std::string> seen;
+    const auto own = [&](const std::string& name, const std::vector<std::string>& list) {
+      for (const auto& kind : list)
+        if (!seen.insert(kind).second)
+          error("data.privacy." + name, fmt::format("{} has two actions", kind),
+                "name a kind once in data.privacy.replace, hash, drop");
+    };
+    own("replace", privacy.replace);
+    own("hash", privacy.hash);
+    own("drop", privacy.drop);
+  }
+
+  void key() {
+    const auto& privacy = reading_.config.data.privacy;
+    const bool hashes = privacy.action == "hash" || !privacy.hash.empty();
+    if (hashes && privacy.key.empty())
+      return error(has("data.privacy.hash") ? "data.privacy.hash" : "data.privacy.action",
+                   "missing key data.privacy.key: a plain hash of a resident number can be undone by trying all",
+                   "openssl rand -hex 32 > FILE && chmod 600 FILE, and give its path");
+    if (privacy.key.empty()) return;
+    if (!hashes)
+      return error("data.privacy.key", "data.privacy.key has an effect only with action hash",
+                   "remove it, or write data.privacy.action: hash");
+    const auto& data = reading_.config.data;
+    apart("data.cache", data.cache);
+    apart("data.dataset", data.dataset);
+    apart("output.folder", reading_.config.output.folder);
+    for (size_t i = 0; i < data.sources.size(); ++i)
+      apart(fmt::format("data.sources[{}].path", i), data.sources[i].path);
+  }
+
+  // Who gets the data must not get the key with it.
+  void apart(const std::string& what, const std::string& folder) {
+    if (folder.empty()) return;
+    const fs::path key = fs::path(reading_.config.data.privacy.key).lexically_normal();
+    const fs::path inside = key.lexically_relative(fs::path(folder).lexically_normal());
+    if (inside.empty() || *inside.begin() == "..") return;
+    error("data.privacy.key", fmt::format("expected a file outside {}, found one in it", what),
+          "keep the key apart from the data: together they undo the hash");
+  }
+
+  void decontaminate() {
+    const auto& section = reading_.config.data.decontaminate;
+    if (section.action == "none") {
+      for (const std::string name : {"ngram", "min_overlap", "sets"})
+        if (has("data.decontaminate." + name))
+          error("data.decontaminate." + name,
+                fmt::format("data.decontaminate.{} has no effect with data.decontaminate.action none", name),
+                "write data.decontaminate.action: report, mask or drop, or remove it");
+      return;
+    }
+    if (section.sets.empty() && reading_.config.eval.sets.empty())
+      error("data.decontaminate.action",
+            "data.decontaminate needs evaluation sets: found neither eval.sets nor data.decontaminate.sets",
+            "give the texts that must not be trained on");
+  }
+};
+
+}  // namespace
+
+void privacy_rules(const Reading& reading, Problems& problems) { PrivacyRules(reading, problems).run(); }
+
+}  // namespace plumb::config
