@@ -90,7 +90,7 @@ class Writer {
 
 void BpeTokenizer::encode_text(std::string_view text, WordCache& cache, std::vector<int32_t>& ids) const {
   const BpeModel& model = *parts_.model;
-  if (!model.has_merges() && !model.ignore_merges && !parts_.pre_tokenizer.add_prefix_space)
+  if (!model.has_merges() && !model.has_whole_pieces() && !parts_.pre_tokenizer.add_prefix_space)
     return model.encode(text, ids);
   Writer writer(ids);
   std::vector<int32_t> fresh;

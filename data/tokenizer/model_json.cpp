@@ -110,6 +110,9 @@ ModelAndIds read_bpe_model(const JsonPlace& place) {
   const JsonPlace vocab = place.at("vocab");
   auto tokens = read_vocabulary(vocab);
   const auto merges = read_merges(place.at("merges"), tokens);
+  if (!MergeTable::fits(tokens.size(), merges.size()))
+    vocab.fail(fmt::format("expected fewer than {} ids and {} merges, found {} and {}", MergeTable::kMostIds,
+                           MergeTable::kMostMerges, tokens.size(), merges.size()));
   ModelAndIds result;
   result.entries = static_cast<int64_t>(vocab.size());
   result.model = std::make_unique<BpeModel>(std::move(tokens), merges);
