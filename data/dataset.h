@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -12,6 +13,7 @@
 #include "core/config/config.h"
 #include "data/batch.h"
 #include "data/chat_template.h"
+#include "data/row_stream.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace plumb::data {
@@ -86,26 +88,6 @@ class Dataset {
 };
 using DatasetPtr = std::shared_ptr<const Dataset>;
 
-// The global sequence of rows: a pure function of (seed, epoch, dataset digests, replay share). State is one number.
-class RowStream {
- public:
-  struct Options {
-    int64_t seed = 42;
-    bool shuffle = true;
-    int64_t pad_id = 0;
-    double replay_share = 0;
-  };
-  RowStream(DatasetPtr main, DatasetPtr replay_or_null, int64_t sequence_length, Options);
-  ~RowStream();
-  // Rows [first, first + count) of the endless sequence, epoch after epoch. Thread-safe, any order, any rank.
-  Batch batch(uint64_t first, int64_t count) const;
-  double rows_per_epoch() const;         // positions in the stream until every main row was seen once
-  nlohmann::ordered_json state() const;  // {seed, digests, plan}: must equal on resume; under 1 KB
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
-
 // Reads records of one source in order. Malformed rows are given to `on_malformed`, or fatal when strict.
 struct Record {
   uint64_t id = 0;                // content hash of (source name, text)
@@ -113,6 +95,12 @@ struct Record {
   std::vector<Message> messages;  // other formats
   nlohmann::json fields;          // the raw row (evaluation needs choices and labels)
   std::string where = {};         // "file:line", for messages
+  std::string key = {};           // the row's own id (column `id`, or what fields maps to id); may be empty
+  uint32_t file = 0;              // index into source_files(source)
+  int64_t line = 1;               // where the row starts: line, parquet row, 1 for a document
+  uint64_t offset = 0;            // its first byte in the (decompressed) file; 0 where the container has none
+  // What the reader left out on the way to text, in bytes by kind ("html.boilerplate", "pdf.repeated_lines").
+  std::map<std::string, int64_t> left_out = {};
 };
 using RecordSink = std::function<void(Record&&)>;
 using MalformedSink = std::function<void(const std::string& where, const std::string& reason)>;

@@ -1,7 +1,6 @@
 #include "data/order.h"
 
 #include <bit>
-#include <cmath>
 
 #include "core/error.h"
 #include "core/hash.h"
@@ -27,6 +26,19 @@ uint64_t Permutation::once(uint64_t value) const {
   return value;
 }
 
+// The same rounds backwards.
+uint64_t Permutation::back(uint64_t value) const {
+  int left_bits = left_bits_, right_bits = right_bits_;
+  for (uint64_t round = 6; round-- > 0;) {
+    std::swap(left_bits, right_bits);  // the sizes before this round
+    const uint64_t right = value >> left_bits, other = value & ((uint64_t{1} << left_bits) - 1);
+    const auto random = core::philox(key_, right, round);
+    const uint64_t mixed = (uint64_t{random.x[0]} << 32 | random.x[1]) & ((uint64_t{1} << left_bits) - 1);
+    value = (other ^ mixed) << right_bits | right;
+  }
+  return value;
+}
+
 uint64_t Permutation::operator()(uint64_t index) const {
   if (index >= size_) fail_internal("an index outside the permutation");
   do index = once(index);
@@ -34,24 +46,16 @@ uint64_t Permutation::operator()(uint64_t index) const {
   return index;
 }
 
+uint64_t Permutation::inverse(uint64_t value) const {
+  if (value >= size_) fail_internal("a value outside the permutation");
+  do value = back(value);
+  while (value >= size_);
+  return value;
+}
+
 uint64_t order_key(uint64_t seed, uint64_t epoch, const std::string& digest) {
   const uint64_t key = core::random_key(seed, core::RandomPurpose::order);
   return core::xxh3(digest + ":" + std::to_string(epoch), key);
 }
-
-Quota::Quota(double share) {
-  if (!(share >= 0 && share < 1)) {
-    fail_input("data.replay.share",
-               "expected a share from 0 to below 100%, found " + std::to_string(share * 100) + "%");
-  }
-  billionths_ = static_cast<uint64_t>(std::llround(share * 1e9));
-}
-
-uint64_t Quota::minor_before(uint64_t position) const {
-  __extension__ typedef unsigned __int128 Wide;
-  return static_cast<uint64_t>(Wide{position} * billionths_ / 1'000'000'000u);
-}
-
-double Quota::share() const { return static_cast<double>(billionths_) * 1e-9; }
 
 }  // namespace plumb::data

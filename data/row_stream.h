@@ -24,7 +24,7 @@ struct Part {
 
 // From a row on: the mix, and rows of it that are left out. Segments are only ever appended, so that what was read
 // before one stays as it was.
-struct Segment {
+struct PlanSegment {
   uint64_t from_row = 0;        // the first segment's is 0, then ascending
   std::vector<double> weights;  // of the parts, in their order; need not sum to 1
   double replay_share = 0;      // of all positions
@@ -38,8 +38,8 @@ class RowStream {
     int64_t seed = 42;
     bool shuffle = true;
     int64_t pad_id = 0;
-    double replay_share = 0;         // with an empty plan
-    std::vector<Segment> plan = {};  // empty: the parts' own weights and replay_share from row 0 on
+    double replay_share = 0;             // with an empty plan
+    std::vector<PlanSegment> plan = {};  // empty: the parts' own weights and replay_share from row 0 on
   };
   RowStream(std::vector<Part> parts, DatasetPtr replay_or_null, int64_t sequence_length, Options);
   RowStream(DatasetPtr main, DatasetPtr replay_or_null, int64_t sequence_length, Options);

@@ -42,7 +42,7 @@ struct Source {
   std::string format = "text";                // text alpaca dolly messages prompt_completion
   std::map<std::string, std::string> fields;  // ours -> the file's column
   std::string name;                           // default: the path's stem
-  std::optional<double> weight;               // later stage; kept for the type's shape
+  std::optional<double> weight;               // share of positions in the mix; all sources or none
   std::optional<int64_t> max_documents;
   std::string license, language;
   bool synthetic = false;
@@ -72,6 +72,13 @@ struct Replay {
   std::string dataset;
 };
 
+// From here on another mix.
+struct CurriculumStage {
+  Span from{Span::Unit::steps, 0};
+  std::map<std::string, std::string> weights;  // source -> weight as it was written; every source stands in it
+  std::optional<double> replay;                // share of all positions from here on
+};
+
 struct DataSection {
   std::vector<Source> sources;
   std::string dataset, cache;
@@ -81,6 +88,7 @@ struct DataSection {
   double validation_share = 0;
   std::vector<Source> validation;
   std::optional<Replay> replay;
+  std::vector<CurriculumStage> curriculum;
   CleanSection clean;
   PrivacySection privacy;
   DedupSection dedup;

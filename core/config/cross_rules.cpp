@@ -58,6 +58,7 @@ class Rules {
     model();
     if (trains()) length();
     data();
+    mix();
     tokenizer();
     method();
     if (trains()) batch();
@@ -219,6 +220,76 @@ class Rules {
             sources ? "expected one of data.replay.sources, data.replay.dataset, found both"
                     : "missing key data.replay.sources or data.replay.dataset",
             sources ? "remove one of them" : "give the general data");
+  }
+
+  // Weights decide how often a source is read; then nothing is an epoch any more.
+  void mix() {
+    const auto& sources = config_.data.sources;
+    const auto weighted =
+        std::count_if(sources.begin(), sources.end(), [](const auto& s) { return s.weight.has_value(); });
+    for (const auto& [list, name] :
+         {std::pair(&config_.data.validation, "data.validation"),
+          std::pair(config_.data.replay ? &config_.data.replay->sources : nullptr, "data.replay.sources")}) {
+      for (size_t i = 0; list && i < list->size(); ++i)
+        if ((*list)[i].weight)
+          error(fmt::format("{}[{}].weight", name, i), fmt::format("{}[{}].weight has no effect", name, i),
+                "only data.sources are mixed by weight; remove it");
+    }
+    if (weighted == 0) {
+      if (!config_.data.curriculum.empty())
+        error("data.curriculum", "data.curriculum needs weighted sources",
+              "give every source of data.sources its weight at the start, 0 for none");
+      return;
+    }
+    std::set<std::string> names;
+    bool any = false;
+    for (size_t i = 0; i < sources.size(); ++i) {
+      const std::string address = fmt::format("data.sources[{}]", i);
+      if (!sources[i].weight)
+        error(address, fmt::format("missing key {}.weight", address), "all sources have a weight, or none has one");
+      else
+        any |= *sources[i].weight > 0;
+      if (!names.insert(sources[i].name).second)
+        error(address, fmt::format("two sources are named {}", sources[i].name), "give each a name of its own");
+    }
+    if (!any) error("data.sources", "expected at least one weight above 0, found none");
+    if (has("train.epochs"))
+      error("train.epochs", "train.epochs has no meaning beside data.sources[].weight",
+            "weighted sources come round at different speeds; give train.steps or train.tokens");
+    for (const auto& [address, interval] :
+         {std::pair("output.log_every", &config_.output.log_every),
+          std::pair("output.checkpoint.every", &config_.output.checkpoint.every),
+          std::pair("output.checkpoint.keep_every", &config_.output.checkpoint.keep_every),
+          std::pair("eval.every", &config_.eval.every)})
+      if (interval->unit == Interval::Unit::epochs)
+        error(address, fmt::format("{} has no epochs beside data.sources[].weight", address), "write steps or tokens");
+    for (size_t i = 0; i < config_.data.curriculum.size(); ++i) stage(config_.data.curriculum[i], i);
+  }
+
+  void stage(const CurriculumStage& stage, size_t number) {
+    const std::string address = fmt::format("data.curriculum[{}]", number), weights = address + ".weights";
+    if (stage.from.unit == Span::Unit::percent && stage.from.value >= 100)
+      error(address + ".from", fmt::format("expected less than 100% of the length, found {}", write_span(stage.from)));
+    if (stage.replay && !has("data.replay"))
+      error(address + ".replay", fmt::format("{}.replay needs data.replay", address), "give the general data");
+    std::vector<std::string> names;
+    for (const auto& source : config_.data.sources) names.push_back(source.name);
+    bool any = false;
+    for (const auto& [name, text] : stage.weights) {
+      const auto number_read = read_number(text);
+      if (std::find(names.begin(), names.end(), name) == names.end()) {
+        const auto near = nearest(name, names);
+        error(weights, fmt::format("unknown source {}", name), near ? fmt::format("did you mean {}?", *near) : "");
+      }
+      if (!number_read.value || *number_read.value < 0 || *number_read.value > 1e15)
+        error(weights, fmt::format("expected a number of at least 0 for {}, found \"{}\"", name, text));
+      else
+        any |= *number_read.value > 0;
+    }
+    for (const auto& name : names)
+      if (has(weights) && !stage.weights.count(name))
+        error(weights, fmt::format("missing weight of {}", name), "every source stands in a stage; 0 leaves it out");
+    if (has(weights) && !any) error(weights, "expected at least one weight above 0, found none");
   }
 
   void unique_names() {

@@ -37,6 +37,15 @@ const std::vector<Key>& source_keys() {
        .default_note = "the path's stem",
        .meaning = "How the source is called in reports.",
        .bind = at<&S::name>},
+      {.address = "weight",
+       .type = Type::number,
+       .meaning =
+           "Its share of positions in the mix, relative to the others': exact to one sequence at every moment. All "
+           "sources have one or none has.",
+       .bind = at<&S::weight>,
+       .least = 0,
+       .most = 1e15,
+       .peers = "OL target_ratio | LLF proportion"},
       {.address = "max_documents",
        .type = Type::count,
        .meaning = "At most so many documents of it.",
@@ -58,6 +67,38 @@ const std::vector<Key>& source_keys() {
        .bind = at<&S::synthetic>},
   };
   return keys;
+}
+
+const std::vector<Key>& stage_keys() {
+  using S = CurriculumStage;
+  static const std::vector<Key> keys = {
+      {.address = "from",
+       .type = Type::span,
+       .meaning = "When the mix changes: steps, tokens or % of the length.",
+       .bind = at<&S::from>,
+       .required = true},
+      {.address = "weights",
+       .type = Type::columns,
+       .meaning = "The weight of every source from then on, 0 for none: `{web: 0.2, code: 0.8}`.",
+       .bind = at<&S::weights>,
+       .required = true},
+      {.address = "replay",
+       .type = Type::fraction,
+       .default_note = "as before",
+       .meaning = "Share of all positions that is general data from then on.",
+       .bind = at<&S::replay>,
+       .least = 0,
+       .below = 1},
+  };
+  return keys;
+}
+
+void* append_stage(void* owner) { return &static_cast<Config*>(owner)->data.curriculum.emplace_back(); }
+
+std::vector<void*> every_stage(void* owner) {
+  std::vector<void*> all;
+  for (auto& stage : static_cast<Config*>(owner)->data.curriculum) all.push_back(&stage);
+  return all;
 }
 
 template <auto list>
@@ -184,6 +225,13 @@ std::vector<Key> reading_keys() {
 
 std::vector<Key> order_keys() {
   return {
+      {.address = "data.curriculum",
+       .type = Type::items,
+       .meaning = "Later mixes of the weighted sources, in the order of their beginning. What was read before a stage "
+                  "never changes.",
+       .item_keys = stage_keys,
+       .append = append_stage,
+       .all = every_stage},
       {.address = "data.shuffle",
        .type = Type::boolean,
        .fallback = "true",

@@ -54,6 +54,49 @@ std::string train_with(const std::string& keys) {
   return one(model + data + "train: {steps: 10, global_batch_size: 8, learning_rate: 1e-3, " + keys + "}\n");
 }
 
+TEST(Mistakes, MixesAndCurricula) {
+  const auto mixed = [](const std::string& keys, const std::string& length = "steps: 10") {
+    return one(model + "data: {sources: [{path: a, weight: 1}, {path: b, weight: 3}]" + keys + "}\n" + "train: {" +
+               length + ", global_batch_size: 8, learning_rate: 1e-3}\n");
+  };
+  EXPECT_EQ(mixed(""), "no error");
+  EXPECT_EQ(mixed(", curriculum: [{from: 50%, weights: {a: 1, b: 0.5}}, {from: 8 steps, weights: {a: 0, b: 1}}]"),
+            "no error");
+  EXPECT_EQ(
+      mixed("", "epochs: 2"),
+      "train.epochs has no meaning beside data.sources[].weight | weighted sources come round at different speeds; "
+      "give train.steps or train.tokens");
+  EXPECT_EQ(one(model + "data: {sources: [{path: a, weight: 1}, {path: b}]}\n" + train),
+            "missing key data.sources[1].weight | all sources have a weight, or none has one");
+  EXPECT_EQ(one(model + "data: {sources: [{path: a, weight: 1}, {path: x/a, weight: 1}]}\n" + train),
+            "two sources are named a | give each a name of its own");
+  EXPECT_EQ(one(model + "data: {sources: [{path: a, weight: 0}, {path: b, weight: 0}]}\n" + train),
+            "expected at least one weight above 0, found none");
+  EXPECT_THAT(one(model + "data: {sources: [{path: a, weight: -1}]}\n" + train),
+              HasSubstr("expected a number of at least 0"));
+  EXPECT_EQ(
+      one(model + "data: {sources: [{path: a}], curriculum: [{from: 5 steps, weights: {a: 1}}]}\n" + train),
+      "data.curriculum needs weighted sources | give every source of data.sources its weight at the start, 0 for none");
+  EXPECT_EQ(one(model + "data: {sources: [{path: a}], validation: [{path: v, weight: 1}]}\n" + train),
+            "data.validation[0].weight has no effect | only data.sources are mixed by weight; remove it");
+  EXPECT_EQ(mixed(", curriculum: [{weights: {a: 1, b: 1}}]"),
+            "missing key data.curriculum[0].from | When the mix changes: steps, tokens or % of the length.");
+  EXPECT_EQ(mixed(", curriculum: [{from: 5 steps, weights: {a: 1, c: 1, b: 0}}]"),
+            "unknown source c | did you mean a?");
+  EXPECT_EQ(mixed(", curriculum: [{from: 5 steps, weights: {a: 1}}]"),
+            "missing weight of b | every source stands in a stage; 0 leaves it out");
+  EXPECT_EQ(mixed(", curriculum: [{from: 5 steps, weights: {a: 1, b: much}}]"),
+            "expected a number of at least 0 for b, found \"much\"");
+  EXPECT_EQ(mixed(", curriculum: [{from: 5 steps, weights: {a: 0, b: 0}}]"),
+            "expected at least one weight above 0, found none");
+  EXPECT_EQ(mixed(", curriculum: [{from: 100%, weights: {a: 1, b: 1}}]"),
+            "expected less than 100% of the length, found 100%");
+  EXPECT_EQ(mixed(", curriculum: [{from: 5 steps, weights: {a: 1, b: 1}, replay: 5%}]"),
+            "data.curriculum[0].replay needs data.replay | give the general data");
+  EXPECT_EQ(one(model + "data: {sources: [{path: a, weight: 1}]}\n" + train + "eval: {every: 1 epoch}\n"),
+            "eval.every has no epochs beside data.sources[].weight | write steps or tokens");
+}
+
 TEST(Mistakes, TheListingOfThePage) {
   // The sample of the specification's section 4, at the same lines.
   const std::string yaml =
@@ -100,8 +143,6 @@ TEST(Mistakes, UnknownKeys) {
             "unknown key parallel.tensor | parallel.tensor is planned, not in this release");
   EXPECT_EQ(one(model + "data: {sources: [{path: x, fromat: text}]}\n" + train),
             "unknown key data.sources[0].fromat | did you mean format?");
-  EXPECT_EQ(one(model + "data: {sources: [{path: x, weight: 2}]}\n" + train),
-            "unknown key data.sources[0].weight | data.sources[].weight is planned, not in this release");
 }
 
 TEST(Mistakes, DuplicateEmptyAndMisplaced) {

@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 
+#include "core/error.h"
 #include "data/packing.h"
 
 namespace plumb::data {
@@ -17,10 +18,12 @@ TEST(Permutation, IsABijectionOfAnySize) {
     for (const uint64_t key : {0ull, 1ull, ~0ull}) {
       const Permutation order(size, key);
       std::vector<bool> seen(size);
+      EXPECT_THROW(order.inverse(size), Error);
       for (uint64_t i = 0; i < size; ++i) {
         const uint64_t to = order(i);
         ASSERT_LT(to, size);
         ASSERT_FALSE(seen[to]) << size;
+        ASSERT_EQ(order.inverse(to), i);
         seen[to] = true;
       }
     }
@@ -51,22 +54,6 @@ TEST(Permutation, LargeSizes) {
 TEST(OrderKey, DependsOnSeedEpochAndDigest) {
   const std::set<uint64_t> keys{order_key(1, 0, "a"), order_key(2, 0, "a"), order_key(1, 1, "a"), order_key(1, 0, "b")};
   EXPECT_EQ(keys.size(), 4u);
-}
-
-TEST(Quota, IsExact) {
-  for (const double share : {0.0, 0.1, 0.25, 0.3, 1.0 / 3, 0.999}) {
-    const Quota quota(share);
-    uint64_t minor = 0;
-    for (uint64_t i = 0; i < 30000; ++i) {
-      ASSERT_EQ(quota.minor_before(i), minor);
-      minor += quota.is_minor(i);
-      ASSERT_LE(std::abs(static_cast<double>(minor) - share * static_cast<double>(i + 1)), 1.0);
-    }
-    if (share == 0.1) {
-      EXPECT_EQ(minor, 3000u);
-      EXPECT_TRUE(quota.is_minor(9));
-    }
-  }
 }
 
 // Every piece of every document in exactly one row, nothing longer than a row, and well filled.

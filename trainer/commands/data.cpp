@@ -107,9 +107,10 @@ int data_build(const Words& words) {
   const auto paths = run::build_material(loaded);
   if (!speaks()) return 0;
   std::cout << "tokenizer\n  folder          " << paths.tokenizer.string() << "\n";
-  const std::pair<const char*, const std::filesystem::path*> parts[] = {
-      {"train", &paths.train}, {"validation", &paths.validation}, {"replay", &paths.replay}};
-  for (const auto& [name, path] : parts) {
+  for (const auto& part : paths.train) {
+    print_dataset(part.name.empty() ? "train" : "train " + part.name, *data::Dataset::open(part.folder));
+  }
+  for (const auto& [name, path] : {std::pair("validation", &paths.validation), std::pair("replay", &paths.replay)}) {
     if (!path->empty()) print_dataset(name, *data::Dataset::open(*path));
   }
   return 0;

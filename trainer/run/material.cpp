@@ -6,6 +6,7 @@
 
 #include "core/config/presets.h"
 #include "core/error.h"
+#include "trainer/run/mix_plan.h"
 #include "trainer/tune/lora.h"
 
 namespace plumb::run {
@@ -87,7 +88,9 @@ Material open_material(const config::Loaded& loaded, const MaterialPaths& paths)
   }
   material.lora = tune::lora_from_config(config.method);
   material.end_ids = end_ids(material);
-  material.train = data::Dataset::open(paths.train);
+  for (const auto& part : paths.train) {
+    material.train.push_back({data::Dataset::open(part.folder), part.weight, part.name});
+  }
   if (!paths.validation.empty()) material.validation = data::Dataset::open(paths.validation);
   if (!paths.replay.empty()) material.replay = data::Dataset::open(paths.replay);
 
@@ -95,12 +98,12 @@ Material open_material(const config::Loaded& loaded, const MaterialPaths& paths)
   options.seed = config.data.seed;
   options.shuffle = config.data.shuffle;
   options.pad_id = material.tokenizer->pad().value_or(0);
-  options.replay_share = config.data.replay ? config.data.replay->share : 0;
+  options.plan = mix_plan(config);
   const int64_t length = config.data.sequence_length;
   material.rows = std::make_unique<data::RowStream>(material.train, material.replay, length, options);
   if (material.validation) {
     options.shuffle = false;
-    options.replay_share = 0;
+    options.plan.clear();
     material.validation_rows = std::make_unique<data::RowStream>(material.validation, nullptr, length, options);
   }
   return material;

@@ -16,10 +16,18 @@
 
 namespace plumb::run {
 
+// A weighted source, or all unweighted ones together.
+struct TrainPart {
+  std::string name;
+  double weight = 1;
+  std::filesystem::path folder;
+};
+
 // Paths of everything built or found, equal on all ranks; made by rank 0, read by all.
 struct MaterialPaths {
-  std::filesystem::path tokenizer;                  // folder with tokenizer.json
-  std::filesystem::path train, validation, replay;  // dataset folders; empty = none
+  std::filesystem::path tokenizer;           // folder with tokenizer.json
+  std::vector<TrainPart> train;              // dataset folders
+  std::filesystem::path validation, replay;  // the same; empty = none
   nlohmann::ordered_json json() const;
   static MaterialPaths from_json(const nlohmann::ordered_json&);
 };
@@ -39,7 +47,8 @@ struct Material {
   model::ModelSpec spec;
   std::optional<model::LoraSpec> lora;
   std::vector<int32_t> end_ids;  // what ends an answer: eos and the template's stop tokens
-  data::DatasetPtr train, validation, replay;
+  std::vector<data::Part> train;
+  data::DatasetPtr validation, replay;
   std::unique_ptr<data::RowStream> rows, validation_rows;
 };
 Material open_material(const config::Loaded&, const MaterialPaths&);

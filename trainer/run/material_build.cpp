@@ -148,7 +148,17 @@ MaterialPaths build_material(const config::Loaded& loaded) {
   };
   auto train = request(config, config.data.sources);
   train.validation_share = config.data.validation_share;
-  paths.train = config.data.dataset.empty() ? build("train", train) : fs::path(config.data.dataset);
+  if (!config.data.dataset.empty()) {
+    paths.train.push_back({"", 1, config.data.dataset});
+  } else if (!config.data.sources[0].weight) {
+    paths.train.push_back({"", 1, build("train", train)});
+  } else {  // a dataset for each source of a mix, so that weights may change without building again
+    for (const auto& source : config.data.sources) {
+      auto part = train;
+      part.sources = {source};
+      paths.train.push_back({source.name, *source.weight, build(source.name, part)});
+    }
+  }
   if (config.data.validation_share > 0 && config.data.dataset.empty()) {
     train.validation = true;
     paths.validation = build("validation", train);
@@ -169,8 +179,10 @@ MaterialPaths build_material(const config::Loaded& loaded) {
 }
 
 nlohmann::ordered_json MaterialPaths::json() const {
+  nlohmann::ordered_json parts = nlohmann::ordered_json::array();
+  for (const auto& part : train) parts.push_back({part.name, part.weight, part.folder.string()});
   return {{"tokenizer", tokenizer.string()},
-          {"train", train.string()},
+          {"train", parts},
           {"validation", validation.string()},
           {"replay", replay.string()}};
 }
@@ -178,7 +190,9 @@ nlohmann::ordered_json MaterialPaths::json() const {
 MaterialPaths MaterialPaths::from_json(const nlohmann::ordered_json& json) {
   MaterialPaths paths;
   paths.tokenizer = json.at("tokenizer").get<std::string>();
-  paths.train = json.at("train").get<std::string>();
+  for (const auto& part : json.at("train")) {
+    paths.train.push_back({part.at(0).get<std::string>(), part.at(1).get<double>(), part.at(2).get<std::string>()});
+  }
   paths.validation = json.at("validation").get<std::string>();
   paths.replay = json.at("replay").get<std::string>();
   return paths;

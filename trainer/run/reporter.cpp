@@ -50,6 +50,23 @@ std::string batch_text(const Length& length, const Choices& choices, const paral
   return text;
 }
 
+std::vector<std::string> data_lines(const Material& material) {
+  std::vector<std::string> lines;
+  double weights = 0;
+  for (const auto& part : material.train) weights += part.weight;
+  for (const auto& part : material.train) {
+    const auto dropped = part.dataset->report().too_long;
+    const bool mixed = material.train.size() > 1;
+    lines.push_back(
+        fmt::format("data      {}{} documents, {} tokens, {} sequences{}{}", mixed ? part.name + " " : "",
+                    core::with_commas(part.dataset->documents()), core::with_commas(part.dataset->tokens()),
+                    core::with_commas(part.dataset->rows()),
+                    mixed ? fmt::format(", {:.2f}% of the mix", 100 * part.weight / weights) : " an epoch",
+                    dropped > 0 ? fmt::format(", {} too long and dropped", core::with_commas(dropped)) : ""));
+  }
+  return lines;
+}
+
 }  // namespace
 
 Ceiling measure_ceiling(const Place& place, const std::string& precision, parallel::Communicator& world) {
@@ -95,11 +112,7 @@ void Reporter::start_block(const config::Loaded& loaded, const Material& materia
       trained_parameters == parameters ? "" : ", " + core::with_commas(trained_parameters) + " trained", compute));
   note("batch     " + batch_text(length_, choices, mesh, config.data.sequence_length));
   note("length    " + length_text(config.train, length_));
-  const auto report = material.train->report();
-  note(fmt::format(
-      "data      {} documents, {} tokens, {} sequences an epoch{}", core::with_commas(material.train->documents()),
-      core::with_commas(material.train->tokens()), core::with_commas(material.train->rows()),
-      report.too_long > 0 ? fmt::format(", {} too long and dropped", core::with_commas(report.too_long)) : ""));
+  for (const auto& line : data_lines(material)) note(line);
   if (ceiling_.flops_per_second > 0) {
     note(fmt::format("ceiling   {:.0f} GFLOP/s {} on all ranks together", ceiling_.flops_per_second / 1e9,
                      ceiling_.measured ? "GEMM, measured now," : "published peak"));

@@ -93,12 +93,15 @@ FolderState agree_on_folder(const config::Loaded& loaded, Communicator& world, b
 void print_masks(const config::Loaded& loaded, const MaterialPaths& paths, int64_t count) {
   const auto material = open_material(loaded, paths);
   const bool colours = isatty(1) != 0 && std::getenv("NO_COLOR") == nullptr;
-  for (int64_t i = 0; i < std::min(count, material.train->documents()); ++i) {
-    const auto sample = material.train->sample(i);
-    int64_t trained = 0;
-    for (const float weight : sample.weight) trained += weight > 0;
-    std::cout << fmt::format("sample {} ({} tokens, {} trained)\n", i, sample.ids.size(), trained)
-              << data::show_sample(sample, *material.tokenizer, colours) << "\n\n";
+  for (const auto& part : material.train) {
+    for (int64_t i = 0; i < std::min(count, part.dataset->documents()); ++i) {
+      const auto sample = part.dataset->sample(i);
+      int64_t trained = 0;
+      for (const float weight : sample.weight) trained += weight > 0;
+      std::cout << fmt::format("{}sample {} ({} tokens, {} trained)\n", part.name.empty() ? "" : part.name + " ", i,
+                               sample.ids.size(), trained)
+                << data::show_sample(sample, *material.tokenizer, colours) << "\n\n";
+    }
   }
 }
 

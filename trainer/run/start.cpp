@@ -100,17 +100,18 @@ Progress load_weights(Context& context) {
   auto& state = context.engine->state();
   checkpoint::load(*context.folder.newest, state, *context.mesh.shard);
   const auto& values = context.folder.newest->values;
+  auto progress = Progress::from_json(values.at("progress"));
+  // What a curriculum says about rows that were read already is history; only what is to come may change.
   const auto& accepted = config.train.accept_changes;
   const bool data_may_differ = std::any_of(accepted.begin(), accepted.end(), [](const std::string& key) {
-    return key.starts_with("data") || key.starts_with("tokenizer");
+    return (key.starts_with("data") && !key.starts_with("data.curriculum")) || key.starts_with("tokenizer");
   });
-  if (values.at("loader") != context.material.rows->state() && !data_may_differ) {
+  const auto difference = context.material.rows->difference(values.at("loader"), rows_done(context, progress));
+  if (!difference.empty() && !data_may_differ) {
     fail_input(context.folder.newest->folder.string(),
-               fmt::format("the data of this run have changed since: {} then, {} now", values.at("loader").dump(),
-                           context.material.rows->state().dump()),
-               "restore the sources, or use another output.folder with model.base set to this checkpoint");
+               "the data of this run, or their order up to here, have changed since:" + difference,
+               "restore them, or use another output.folder with model.base set to this checkpoint");
   }
-  auto progress = Progress::from_json(values.at("progress"));
   context.reporter->start_block(context.loaded, context.material, context.choices, context.mesh.shape,
                                 trained_parameters(context));
   context.reporter->note(fmt::format("resume    from step-{}, {} steps to go", progress.step,
@@ -130,8 +131,12 @@ nlohmann::ordered_json start_manifest(const Context& context) {
                                      {"device", context.place.device.str()},
                                      {"libtorch", TORCH_VERSION},
                                      {"precision", context.choices.precision},
-                                     {"tokenizer", material.tokenizer->digest()},
-                                     {"dataset", material.train->digest()}};
+                                     {"tokenizer", material.tokenizer->digest()}};
+  if (material.train.size() == 1) {
+    manifest["dataset"] = material.train[0].dataset->digest();
+  } else {
+    for (const auto& part : material.train) manifest["dataset"][part.name] = part.dataset->digest();
+  }
   if (material.validation) manifest["validation"] = material.validation->digest();
   if (material.replay) manifest["replay"] = material.replay->digest();
   if (material.base) {

@@ -34,6 +34,10 @@ Progress Progress::from_json(const nlohmann::ordered_json& json) {
   return progress;
 }
 
+uint64_t rows_done(const Context& context, const Progress& progress) {
+  return static_cast<uint64_t>(progress.tokens / context.config().data.sequence_length);
+}
+
 Training::Training(Context& context, Progress progress)
     : context_(context),
       progress_(std::move(progress)),
@@ -51,7 +55,19 @@ double Training::seconds() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
 }
 
+// This rank's part of each step that is to come.
+std::unique_ptr<data::Loader> Training::make_loader() const {
+  const auto& data = *context_.mesh.data_shard;
+  const int64_t step = progress_.step, each = context_.length.rows_per_step;
+  const auto [offset, count] = rank_rows(each, data.rank(), data.size());
+  const uint64_t first = rows_done(context_, progress_) + static_cast<uint64_t>(offset);
+  const auto sizes = micro_batches(count, context_.choices.micro_batch_size);
+  const auto slices = [=](int64_t at) { return data::Slice{first + static_cast<uint64_t>((at - step) * each), sizes}; };
+  return std::make_unique<data::Loader>(*context_.material.rows, slices, step, context_.length.steps);
+}
+
 Ending Training::run() {
+  loader_ = make_loader();
   saved_step_ = progress_.step;  // a resumed step is on disk already; step 0 needs no checkpoint
   while (progress_.step < context_.length.steps) {
     const auto result = one_step();
@@ -68,14 +84,7 @@ Ending Training::run() {
 }
 
 engine::StepResult Training::one_step() {
-  const auto& data = *context_.mesh.data_shard;
-  const auto [offset, count] = rank_rows(context_.length.rows_per_step, data.rank(), data.size());
-  uint64_t first = static_cast<uint64_t>(progress_.step * context_.length.rows_per_step + offset);
-  std::vector<data::Batch> batches;
-  for (const int64_t rows : micro_batches(count, context_.choices.micro_batch_size)) {
-    batches.push_back(context_.material.rows->batch(first, rows));
-    first += static_cast<uint64_t>(rows);
-  }
+  const auto batches = loader_->next();
   parallel::set_step(*context_.mesh.world, progress_.step + 1);  // what hangs is named with its step
   auto result = context_.engine->step(batches, *objective_, schedule_.at(progress_.step));
   progress_.tokens += context_.length.tokens_per_step;
@@ -170,7 +179,7 @@ bool Training::keep_if_best(const std::map<std::string, double>& metrics) {
 void Training::save() {
   auto& state = context_.engine->state();
   state.values["progress"] = progress_.json();
-  state.values["loader"] = context_.material.rows->state();
+  state.values["loader"] = context_.material.rows->state(rows_done(context_, progress_));
   const auto saved = checkpoint::save(context_.config().output.folder, progress_.step, state, about(context_),
                                       *context_.mesh.shard, context_.mesh.data->rank() == 0);
   context_.mesh.world->barrier();  // replicas wait too: nobody goes on before it is durable

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/config/load.h"
+#include "data/loader.h"
 #include "parallel/mesh.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/engine/engine.h"
@@ -49,6 +50,9 @@ struct Progress {
   static Progress from_json(const nlohmann::ordered_json&);
 };
 
+// Sequences read so far: where the run stands in the order of the data, whatever the batch size was.
+uint64_t rows_done(const Context&, const Progress&);
+
 enum class Ending { done, stopped };
 
 class Training {
@@ -64,6 +68,7 @@ class Training {
     bool stop = false, save = false, evaluate = false, log = false;
   };
   Agreement agree(bool last);
+  std::unique_ptr<data::Loader> make_loader() const;
   engine::StepResult one_step();
   void check_finite(const engine::StepResult&);
   void log_step(const engine::StepResult&);
@@ -76,6 +81,7 @@ class Training {
   Progress progress_;
   Schedule schedule_;
   std::unique_ptr<engine::Objective> objective_;
+  std::unique_ptr<data::Loader> loader_;
   Cadence logging_, evaluating_, saving_, keeping_;
   std::chrono::steady_clock::time_point start_;
   double last_log_seconds_ = 0;
