@@ -11,7 +11,7 @@ namespace plumb::data {
 // Symbols stay where they are; a joined right half leaves `alive`. keys[i] is the rank of the pair that begins at i,
 // with i below it, so that the smallest key is the pair to join. Places 0 and count + 1 hold a token that joins
 // nothing.
-size_t BpeModel::merge_short(int32_t* symbols, size_t count) const {
+size_t BpeModel::merge_short(int32_t* symbols, size_t count, const unsigned char* bytes) const {
   if (count < 2) return count;
   constexpr uint32_t kNoKey = UINT32_MAX;
   constexpr unsigned kPlaceBits = 6;
@@ -23,7 +23,10 @@ size_t BpeModel::merge_short(int32_t* symbols, size_t count) const {
     return rank == MergeTable::kNone ? kNoKey : rank << kPlaceBits | static_cast<uint32_t>(place);
   };
   keys[0] = kNoKey;
-  for (size_t i = 1; i < count; ++i) keys[i] = key(table_.rank(at[i], at[i + 1]), i);
+  if (bytes)
+    for (size_t i = 1; i < count; ++i) keys[i] = key(byte_pairs_[size_t{bytes[i - 1]} << 8 | bytes[i]], i);
+  else
+    for (size_t i = 1; i < count; ++i) keys[i] = key(table_.rank(at[i], at[i + 1]), i);
   const size_t pairs = (count + 3) & ~size_t{3};  // a multiple of four from keys[0] on
   for (size_t i = count; i < pairs + 4; ++i) keys[i] = kNoKey;
   uint64_t alive = (uint64_t{2} << (count + 1)) - 1;

@@ -15,7 +15,12 @@ BpeModel::BpeModel(std::vector<std::string> vocabulary, const std::vector<Merge>
     std::string character;
     append_utf8(byte_level_alphabet()[byte], character);
     byte_ids_[byte] = id(character);
+    every_byte_ &= byte_ids_[byte] >= 0;
   }
+  if (!every_byte_) return;
+  byte_pairs_.resize(65536);
+  for (size_t pair = 0; pair < 65536; ++pair)
+    byte_pairs_[pair] = table_.rank(byte_ids_[pair >> 8], byte_ids_[pair & 255]);
 }
 
 void BpeModel::use_whole_pieces() {
@@ -51,6 +56,12 @@ size_t BpeModel::bytes_of(std::string_view piece, int32_t* symbols) const {
   return count;
 }
 
+size_t BpeModel::merge_piece(std::string_view piece, int32_t* symbols, size_t count) const {
+  if (count > kShort) return merge_long(symbols, count);
+  const bool bytes = every_byte_ && !characters_;
+  return merge_short(symbols, count, bytes ? reinterpret_cast<const unsigned char*>(piece.data()) : nullptr);
+}
+
 size_t BpeModel::encode_short(std::string_view piece, int32_t* ids) const {
   if (whole_pieces_) {
     if (const auto found = whole_.find(std::string(piece)); found != whole_.end()) {
@@ -58,7 +69,7 @@ size_t BpeModel::encode_short(std::string_view piece, int32_t* ids) const {
       return 1;
     }
   }
-  return merge_short(ids, first_symbols(piece, ids));
+  return merge_piece(piece, ids, first_symbols(piece, ids));
 }
 
 void BpeModel::encode(std::string_view piece, std::vector<int32_t>& ids) const {
@@ -75,7 +86,7 @@ void BpeModel::encode(std::string_view piece, std::vector<int32_t>& ids) const {
       count = 1;
     } else {
       count = first_symbols(piece, ids.data() + before);
-      count = (count <= kShort ? merge_short(ids.data() + before, count) : merge_long(ids.data() + before, count));
+      count = merge_piece(piece, ids.data() + before, count);
     }
   }
   ids.resize(before + count);

@@ -62,7 +62,8 @@ class BpeModel {
     return characters_ ? characters_of(piece, symbols) : bytes_of(piece, symbols);
   }
   size_t most_symbols(size_t bytes) const;
-  size_t merge_short(int32_t* symbols, size_t count) const;
+  size_t merge_short(int32_t* symbols, size_t count, const unsigned char* bytes) const;
+  size_t merge_piece(std::string_view piece, int32_t* symbols, size_t count) const;
   size_t merge_long(int32_t* symbols, size_t count) const;
   void find_cuts();
 
@@ -71,7 +72,9 @@ class BpeModel {
   std::unordered_map<std::string_view, int32_t> ids_;  // views into tokens_
   std::unordered_map<std::string, int32_t> whole_;     // piece -> id, only for ignore_merges
   std::array<int32_t, 256> byte_ids_{};
+  bool every_byte_ = true;  // has a token
   MergeTable table_;
+  std::vector<uint32_t> byte_pairs_;  // rank of the tokens of two bytes, by left << 8 | right
   bool whole_pieces_ = false;
   std::shared_ptr<const Characters> characters_;
   std::shared_ptr<const Cuts> cuts_;

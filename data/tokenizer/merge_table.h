@@ -3,14 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 namespace plumb::data {
 
 struct BpeMerge {
   int32_t left, right, result;
-  bool same_rank = false;  // as the merge before it, which has the same result (tiktoken: any two parts of a token)
+  bool same_rank = false;  // as the merge before it, which has the same result: of the two the leftmost is joined first
 };
 
 class MergeTable {
@@ -25,7 +24,10 @@ class MergeTable {
 
   uint32_t rank(int32_t left, int32_t right) const {
     const uint64_t pair = static_cast<uint64_t>(static_cast<uint32_t>(left)) << id_bits_ | static_cast<uint32_t>(right);
-    for (size_t at = slot_of(pair);; at = (at + 1) & mask_) {
+    const uint64_t hash = hash_of(pair);
+    const uint64_t bits = filter_bits(hash);
+    if ((filter_[filter_word(hash)] & bits) != bits) return kNone;
+    for (size_t at = slot_of(hash);; at = (at + 1) & mask_) {
       const uint64_t slot = slots_[at];
       if (slot >> rank_bits_ == pair) return static_cast<uint32_t>(slot & rank_mask_);
       if (slot == kEmpty) return kNone;
@@ -38,15 +40,21 @@ class MergeTable {
 
  private:
   static constexpr uint64_t kEmpty = ~uint64_t{0};
-  size_t slot_of(uint64_t pair) const { return static_cast<size_t>(pair * 0x9E3779B97F4A7C15u >> shift_); }
+  static uint64_t hash_of(uint64_t pair) {
+    const uint64_t mixed = pair * 0x9E3779B97F4A7C15u;
+    return mixed ^ mixed >> 31;
+  }
+  size_t slot_of(uint64_t hash) const { return static_cast<size_t>(hash >> shift_); }
+  size_t filter_word(uint64_t hash) const { return hash >> 16 & filter_mask_; }
+  static uint64_t filter_bits(uint64_t hash) { return uint64_t{1} << (hash & 63) | uint64_t{1} << (hash >> 6 & 63); }
 
-  // A slot holds pair and rank in one word; at most a quarter of the slots is taken, so that most questions end at
-  // once.
-  std::vector<uint64_t> slots_;
+  // Most pairs have no rank. The filter, small enough for the nearest caches, knows nearly all of those.
+  std::vector<uint64_t> filter_;
+  std::vector<uint64_t> slots_;   // pair and rank in one word; at most half are taken
   std::vector<int32_t> results_;  // by rank
-  int id_bits_ = 0, rank_bits_ = 0, shift_ = 0;
   uint64_t rank_mask_ = 0;
-  size_t mask_ = 0;
+  size_t mask_ = 0, filter_mask_ = 0;
+  int id_bits_ = 0, rank_bits_ = 0, shift_ = 0;
   int32_t nobody_ = 0;
 };
 
