@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
-constexpr int64_t most_memory = int64_t{4} << 30, least_memory = int64_t{1} << 20;
+constexpr int64_t most_memory = int64_t{4} << 30, least_memory = 4096;
 
 uint64_t joined_hash(uint64_t hash, uint64_t value) { return core::xxh3(std::as_bytes(std::span(&value, 1)), hash); }
 
