@@ -1,16 +1,24 @@
 # plumb_room(NAME [ATEN] [DEPENDS targets...]): a library plumb_NAME from every .cpp (and .cu) of the calling folder,
 # subfolders included. Files named *_cuda.cpp and *.cu are built only with CUDA; their twins no_*.cpp only without it.
+# Likewise *_arrow.cpp with Arrow and no_arrow.cpp without.
 # ATEN: the room sees LibTorch and shares its precompiled header.
 function(plumb_room name)
   cmake_parse_arguments(room "ATEN" "" "DEPENDS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  set(without_arrow ${sources})
+  list(FILTER without_arrow INCLUDE REGEX "/no_arrow\\.cpp$")
+  list(FILTER sources EXCLUDE REGEX "/no_arrow\\.cpp$")
   if(PLUMB_HAS_CUDA)
     list(FILTER sources EXCLUDE REGEX "/no_[a-z0-9_]*\\.cpp$")
     file(GLOB_RECURSE kernels CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cu)
     list(APPEND sources ${kernels})
   else()
     list(FILTER sources EXCLUDE REGEX "_cuda\\.cpp$")
+  endif()
+  if(NOT PLUMB_HAS_ARROW)
+    list(FILTER sources EXCLUDE REGEX "_arrow\\.cpp$")
+    list(APPEND sources ${without_arrow})
   endif()
   if(NOT sources)
     add_library(plumb_${name} INTERFACE)

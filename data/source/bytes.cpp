@@ -22,7 +22,7 @@ constexpr size_t kBuffer = size_t{1} << 20;
 
 class PlainReader : public ByteReader {
  public:
-  explicit PlainReader(const std::filesystem::path& file) : file_(file) {
+  explicit PlainReader(const std::filesystem::path& file, uint64_t begin = 0) : file_(file) {
     fd_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // O_NONBLOCK: a FIFO must not hang the open
     if (fd_ < 0) fail_input(file_, std::string("cannot be read: ") + std::strerror(errno));
     struct stat status {};
@@ -30,6 +30,7 @@ class PlainReader : public ByteReader {
       ::close(fd_);
       fail_input(file_, "expected a regular file, found something else");
     }
+    if (begin > 0) ::lseek(fd_, static_cast<off_t>(begin), SEEK_SET);
   }
   ~PlainReader() override { ::close(fd_); }
   PlainReader(const PlainReader&) = delete;
@@ -156,6 +157,15 @@ class ZstdReader : public ByteReader {
 
 }  // namespace
 
+bool is_compressed(const std::filesystem::path& file) {
+  const auto extension = file.extension();
+  return extension == ".gz" || extension == ".zst" || extension == ".zstd";
+}
+
+std::unique_ptr<ByteReader> open_bytes_at(const std::filesystem::path& file, uint64_t begin) {
+  return std::make_unique<PlainReader>(file, begin);
+}
+
 std::unique_ptr<ByteReader> open_bytes(const std::filesystem::path& file) {
   const auto extension = file.extension();
   if (extension == ".gz") return std::make_unique<GzipReader>(file);
@@ -166,8 +176,17 @@ std::unique_ptr<ByteReader> open_bytes(const std::filesystem::path& file) {
 CharReader::CharReader(const std::filesystem::path& file)
     : file_(file), bytes_(open_bytes(file)), buffer_(std::make_unique<char[]>(kBuffer)) {}
 
+CharReader::CharReader(const std::filesystem::path& file, uint64_t begin, int64_t line)
+    : file_(file),
+      bytes_(open_bytes_at(file, begin)),
+      buffer_(std::make_unique<char[]>(kBuffer)),
+      before_(begin),
+      line_(line),
+      first_(begin == 0) {}
+
 bool CharReader::fill() {
-  at_ = 0, size_ = bytes_->read({buffer_.get(), kBuffer});
+  before_ += size_, at_ = 0, size_ = 0;  // counted before a damaged stream throws
+  size_ = bytes_->read({buffer_.get(), kBuffer});
   if (!first_) return size_ > 0;
   first_ = false;
   while (size_ > 0 && size_ < 3) {  // enough to see a byte order mark

@@ -19,12 +19,17 @@ class ByteReader {
 
 // .gz and .zst (by the name's end) are decompressed; concatenated members and frames are one stream.
 std::unique_ptr<ByteReader> open_bytes(const std::filesystem::path& file);
+// From byte `begin` on; a plain file only.
+std::unique_ptr<ByteReader> open_bytes_at(const std::filesystem::path& file, uint64_t begin);
+bool is_compressed(const std::filesystem::path& file);  // by the name's end
 
 // One character at a time with the line it stands on; a UTF-8 byte order mark at the start is skipped, a UTF-16 one is
 // an Error.
 class CharReader {
  public:
   explicit CharReader(const std::filesystem::path& file);
+  // From byte `begin` of a plain file on, where line `line` goes on or begins.
+  CharReader(const std::filesystem::path& file, uint64_t begin, int64_t line);
   static constexpr int kEnd = -1;
   int peek() { return at_ < size_ || fill() ? static_cast<unsigned char>(buffer_[at_]) : kEnd; }
   int get() {
@@ -34,7 +39,9 @@ class CharReader {
     line_ += c == '\n';
     return c;
   }
-  int64_t line() const { return line_; }  // of the next character, 1-based
+  int64_t line() const { return line_; }               // of the next character, 1-based
+  uint64_t position() const { return before_ + at_; }  // of the next character in the decompressed file
+  void set_line(int64_t line) { line_ = line; }
   const std::filesystem::path& file() const { return file_; }
   uint64_t consumed() const { return bytes_->consumed(); }
   // The buffered characters not yet taken (at least one unless at the end), and taking n of them without newlines.
@@ -49,6 +56,7 @@ class CharReader {
   std::unique_ptr<ByteReader> bytes_;
   std::unique_ptr<char[]> buffer_;
   size_t at_ = 0, size_ = 0;
+  uint64_t before_ = 0;  // bytes of the file ahead of buffer_
   int64_t line_ = 1;
   bool first_ = true;
 };

@@ -24,7 +24,7 @@ class Csv : public RowReader {
 
   bool next(Row& row) override {
     for (;;) {
-      row.line = in_.line();
+      row.line = in_.line(), row.offset = in_.position();
       row.wrong.clear();
       if (!take(row.wrong)) return false;
       if (row.wrong.empty() && cells_.size() == 1 && cells_[0].empty() && header_.size() > 1) continue;  // blank line
@@ -41,6 +41,7 @@ class Csv : public RowReader {
     }
   }
   uint64_t consumed() const override { return in_.consumed(); }
+  int64_t line() const override { return in_.line(); }
 
  private:
   // One record into cells_; false at the end of the file.

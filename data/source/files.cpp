@@ -1,10 +1,14 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 
 #include "core/error.h"
+#include "data/source/documents.h"
+#include "data/source/parquet.h"
 #include "data/source/source.h"
+#include "data/store/store.h"
 
 namespace plumb::data {
 
@@ -12,16 +16,23 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kReadable = ".txt .md .html .jsonl .json .csv .tsv (also with .gz or .zst), .parquet and .pdf";
+
 std::optional<Container> container_of(const fs::path& file) {
   fs::path name = file.filename();
-  const auto last = name.extension();
-  if (last == ".gz" || last == ".zst" || last == ".zstd") name = name.stem();
-  const auto extension = name.extension();
+  const bool compressed = is_compressed(name);
+  if (compressed) name = name.stem();
+  auto extension = name.extension().string();
+  for (char& c : extension) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   if (extension == ".txt") return Container::text;
+  if (extension == ".md" || extension == ".markdown") return Container::markdown;
+  if (extension == ".html" || extension == ".htm" || extension == ".xhtml") return Container::html;
   if (extension == ".jsonl" || extension == ".ndjson") return Container::json_lines;
   if (extension == ".json") return Container::json;
   if (extension == ".csv") return Container::csv;
   if (extension == ".tsv") return Container::tsv;
+  if (extension == ".parquet" && !compressed) return Container::parquet;
+  if (extension == ".pdf" && !compressed) return Container::pdf;
   return std::nullopt;
 }
 
@@ -29,9 +40,15 @@ std::optional<Container> container_of(const fs::path& file) {
   fail_input(where.string(), "cannot be read: " + code.message());
 }
 
-// Every regular file below `folder` whose path relative to it matches; hidden names are passed over.
-template <class Match>
-void collect(const fs::path& folder, const Match& match, std::vector<fs::path>& found) {
+struct Found {
+  fs::path path;
+  uint64_t bytes = 0;
+  std::string version;
+};
+using Match = std::function<bool(const std::string& path)>;
+
+// Every regular file below `folder` that matches; hidden names are passed over.
+void collect_local(const fs::path& folder, const Match& match, std::vector<Found>& found) {
   std::error_code code;
   fs::recursive_directory_iterator at(folder, code), end;
   if (code) fail_listing(folder, code);
@@ -39,35 +56,94 @@ void collect(const fs::path& folder, const Match& match, std::vector<fs::path>& 
     const auto& entry = *at;
     const bool hidden = entry.path().filename().string().starts_with('.');
     if (hidden && entry.is_directory(code)) at.disable_recursion_pending();
-    if (!hidden && entry.is_regular_file(code) && match(entry.path())) found.push_back(entry.path());
+    if (!hidden && entry.is_regular_file(code) && match(entry.path().string())) {
+      found.push_back({entry.path(), entry.file_size(code), ""});
+    }
     at.increment(code);
     if (code) fail_listing(folder, code);
   }
 }
 
+bool is_hidden(const std::string& path, size_t from) {
+  for (size_t at = from; at < path.size(); ++at) {
+    if (path[at] == '.' && (at == from || path[at - 1] == '/')) return true;
+  }
+  return false;
+}
+
+void collect_remote(const std::string& folder, const Match& match, std::vector<Found>& found) {
+  const auto store = Store::of(folder);
+  for (const auto& entry : store->list(folder)) {
+    if (is_hidden(entry.path, folder.size()) || !match(entry.path)) continue;
+    found.push_back({entry.path, entry.bytes, ""});
+  }
+}
+
 bool is_glob(const std::string& path) { return path.find_first_of("*?[") != std::string::npos; }
 
-std::vector<fs::path> expand_glob(const std::string& pattern) {
+std::vector<Found> expand_glob(const std::string& pattern) {
   const auto special = pattern.find_first_of("*?[");
   const auto slash = pattern.rfind('/', special);
-  const fs::path folder = slash == std::string::npos ? "." : pattern.substr(0, std::max<size_t>(slash, 1));
-  std::vector<fs::path> found;
+  const std::string folder = slash == std::string::npos ? "." : pattern.substr(0, std::max<size_t>(slash, 1));
+  std::vector<Found> found;
   std::error_code code;
-  if (!fs::is_directory(folder, code)) return found;
+  const bool remote = is_remote(pattern);
+  if (!remote && !fs::is_directory(folder, code)) return found;
   const auto deep = pattern.find("**");
   // "**" crosses folders: then * may match a slash too, as without FNM_PATHNAME; "a/**/b" also means "a/b".
   std::string direct = pattern;
   if (deep != std::string::npos && direct.compare(deep, 3, "**/") == 0) direct.erase(deep, 3);
   const int flags = FNM_PERIOD | (deep == std::string::npos ? FNM_PATHNAME : 0);
   const bool relative = slash == std::string::npos;
-  collect(
-      folder,
-      [&](const fs::path& path) {
-        const std::string text = relative ? path.lexically_relative(folder).string() : path.string();
-        return fnmatch(pattern.c_str(), text.c_str(), flags) == 0 || fnmatch(direct.c_str(), text.c_str(), flags) == 0;
-      },
-      found);
+  const Match match = [&](const std::string& path) {
+    const std::string text = relative ? fs::path(path).lexically_relative(folder).string() : path;
+    return fnmatch(pattern.c_str(), text.c_str(), flags) == 0 || fnmatch(direct.c_str(), text.c_str(), flags) == 0;
+  };
+  if (remote)
+    collect_remote(folder + "/", match, found);
+  else
+    collect_local(folder, match, found);
   return found;
+}
+
+// What the path of a source names; `exact` when it is one file.
+std::vector<Found> expand(const std::string& path, bool& exact) {
+  std::vector<Found> found;
+  if (is_remote(path)) {
+    if (is_glob(path)) return expand_glob(path);
+    collect_remote(
+        path, [](const std::string&) { return true; }, found);
+    exact = found.size() == 1 && found[0].path == path;
+    if (found.empty()) fail_input(path, "no such object, and none below it");
+    return found;
+  }
+  std::error_code code;
+  const bool literal = fs::exists(path, code);
+  if (literal && fs::is_directory(path, code)) {
+    collect_local(
+        path, [](const std::string&) { return true; }, found);
+  } else if (literal) {
+    found.push_back({path, fs::is_regular_file(path, code) ? fs::file_size(path, code) : 0, ""});
+    exact = true;
+  } else if (is_glob(path)) {
+    found = expand_glob(path);
+  } else {
+    fail_input(path, "no such file or folder");
+  }
+  return found;
+}
+
+// One clear answer before anything is read, not a quarantined file after the other.
+void check_readable(const std::vector<SourceFile>& files) {
+  for (const auto& file : files) {
+    if (file.container == Container::parquet && !parquet_available()) {
+      fail_input(file.path.string(), "this build of plumb has no Arrow and cannot read Parquet",
+                 "scripts/setup installs Arrow's libraries (the pyarrow wheel); then build again");
+    }
+    if (file.container == Container::pdf && !pdf_unavailable().empty()) {
+      fail_input(file.path.string(), pdf_unavailable(), "apt-get install poppler-utils (scripts/setup does)");
+    }
+  }
 }
 
 }  // namespace
@@ -79,38 +155,36 @@ std::string source_name(const config::Source& source) {
   return is_glob(source.path) ? path.parent_path().filename().string() : path.stem().string();
 }
 
-std::vector<SourceFile> source_files(const config::Source& source) {
-  std::vector<fs::path> found;
-  std::error_code code;
-  const bool literal = fs::exists(source.path, code);
+std::vector<SourceFile> source_files(const config::Source& source, std::vector<fs::path>* passed_over) {
   bool exact = false;
-  if (literal && fs::is_directory(source.path, code)) {
-    collect(
-        source.path, [](const fs::path&) { return true; }, found);
-  } else if (literal) {
-    found.push_back(source.path), exact = true;
-  } else if (is_glob(source.path)) {
-    found = expand_glob(source.path);
-  } else {
-    fail_input(source.path, "no such file or folder");
-  }
-  std::sort(found.begin(), found.end());
+  auto found = expand(source.path, exact);
+  std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.path < b.path; });
   std::vector<SourceFile> files;
-  for (auto& path : found) {
-    const auto container = container_of(path);
-    if (container)
-      files.push_back({std::move(path), *container});
-    else if (exact) {
-      fail_input(source.path,
-                 "expected a file named .txt .jsonl .json .csv or .tsv (also with .gz or .zst), found \"" +
-                     path.extension().string() + "\"",
-                 "rename it by what it holds");
+  std::shared_ptr<Store> store;
+  for (auto& one : found) {
+    const auto container = container_of(one.path);
+    if (!container) {
+      if (exact) {
+        fail_input(
+            source.path,
+            "expected a file named " + std::string(kReadable) + ", found \"" + one.path.extension().string() + "\"",
+            "rename it by what it holds");
+      }
+      if (passed_over) passed_over->push_back(std::move(one.path));
+      continue;
     }
+    if (is_remote(one.path.string())) {
+      if (!store) store = Store::of(one.path.string());
+      const auto entry = store->stat(one.path.string());
+      one.bytes = entry.bytes, one.version = entry.version();
+    }
+    files.push_back({std::move(one.path), *container, one.bytes, std::move(one.version)});
   }
   if (files.empty()) {
     fail_input(source.path, "found no readable file (" + std::to_string(found.size()) + " of another kind)",
-               "read are .txt .jsonl .json .csv .tsv, also with .gz or .zst");
+               "read are " + std::string(kReadable));
   }
+  check_readable(files);
   return files;
 }
 

@@ -36,12 +36,16 @@ bool too_deep(std::string_view text) {
 
 class JsonLines : public RowReader {
  public:
-  explicit JsonLines(const std::filesystem::path& file) : in_(file) {}
+  JsonLines(const std::filesystem::path& file, uint64_t begin, uint64_t end, int64_t line)
+      : in_(begin == 0 ? CharReader(file) : CharReader(file, begin - 1, line)), end_(end) {
+    // The row that the cut goes through belongs to the range before. A cut right behind a line end goes through none.
+    if (begin > 0) take_line(), in_.set_line(line);
+  }
 
   bool next(Row& row) override {
     for (;;) {
-      row.line = in_.line();
-      if (in_.peek() == CharReader::kEnd) return false;
+      if (in_.peek() == CharReader::kEnd || in_.position() >= end_) return false;
+      row.line = in_.line(), row.offset = in_.position();
       const bool whole = take_line();
       if (line_.find_first_not_of(" \t\r\n") == std::string::npos) continue;
       row.wrong.clear();
@@ -53,6 +57,7 @@ class JsonLines : public RowReader {
     }
   }
   uint64_t consumed() const override { return in_.consumed(); }
+  int64_t line() const override { return in_.line(); }
 
  private:
   bool take_line() {
@@ -71,6 +76,7 @@ class JsonLines : public RowReader {
   }
 
   CharReader in_;
+  uint64_t end_;
   std::string line_;
 };
 
@@ -88,6 +94,7 @@ class JsonFile : public RowReader {
     return false;
   }
   uint64_t consumed() const override { return in_.consumed(); }
+  int64_t line() const override { return in_.line(); }
 
  private:
   enum class Mode { start, array, object, values, end } mode_ = Mode::start;
@@ -126,7 +133,7 @@ class JsonFile : public RowReader {
       skip_space();
     }
     first_ = false;
-    row.line = in_.line();
+    row.line = in_.line(), row.offset = in_.position();
     parse_captured(capture(""), row);
     return true;
   }
@@ -135,17 +142,18 @@ class JsonFile : public RowReader {
   // the name .json).
   bool next_member(Row& row) {
     const int64_t line = in_.line();
+    const uint64_t offset = in_.position();
     if (first_) in_.get();
     if (skip_space() == '}') return finish();
     if (!first_) expect(',');
     skip_space();
-    row.line = in_.line();
+    row.line = in_.line(), row.offset = in_.position();
     if (in_.peek() != '"') fail("a key");
     const bool key_fits = capture("");
     const std::string key = text_;
     expect(':');
     if (skip_space() != '{' && first_) {
-      mode_ = Mode::values, row.line = line;
+      mode_ = Mode::values, row.line = line, row.offset = offset;
       parse_captured(capture("{" + key + ":", 1), row);
       return true;
     }
@@ -162,7 +170,7 @@ class JsonFile : public RowReader {
 
   bool next_value(Row& row) {
     if (skip_space() == CharReader::kEnd) return false;
-    row.line = in_.line();
+    row.line = in_.line(), row.offset = in_.position();
     parse_captured(capture(""), row);
     return true;
   }
@@ -243,8 +251,9 @@ void parse_row(std::string_view text, Row& row) {
   }
 }
 
-std::unique_ptr<RowReader> read_json_lines(const std::filesystem::path& file) {
-  return std::make_unique<JsonLines>(file);
+std::unique_ptr<RowReader> read_json_lines(const std::filesystem::path& file, uint64_t begin, uint64_t end,
+                                           int64_t line) {
+  return std::make_unique<JsonLines>(file, begin, end, line);
 }
 std::unique_ptr<RowReader> read_json(const std::filesystem::path& file) { return std::make_unique<JsonFile>(file); }
 

@@ -1,6 +1,7 @@
 // A row of a container as a record: which column is what, by format and fields mapping.
 #include "core/error.h"
 #include "core/hash.h"
+#include "data/source/rows.h"
 #include "data/source/source.h"
 
 namespace plumb::data {
@@ -61,6 +62,15 @@ std::string optional_text(const config::Source& source, const json& row, const s
   return !value || value->is_null() ? "" : text_of(*value, column);
 }
 
+// The row's own id. A column that fields names must be there; without a mapping `id` is read where it fits.
+std::string key_of(const config::Source& source, const json& row) {
+  const bool mapped = source.fields.contains("id");
+  const json* value = find(row, column_of(source, "id"));
+  if (!value && mapped) return required(source, row, "id");
+  if (!value || value->is_null() || (!mapped && value->is_structured())) return "";
+  return text_of(*value, column_of(source, "id"));
+}
+
 // OpenAI: content is a text or a list of parts of which only text parts are read.
 std::string content_of(const json& value) {
   if (!value.is_array()) return text_of(value, "content");
@@ -75,6 +85,14 @@ std::string content_of(const json& value) {
     }
   }
   return joined;
+}
+
+// A table of texts (csv, many parquet files) holds the list as JSON.
+json parsed_list(const json& text) {
+  Row row;
+  parse_row(text.get_ref<const std::string&>(), row);
+  if (!row.wrong.empty()) throw RowError{"messages: expected a list, found a text that is " + row.wrong};
+  return std::move(row.value);
 }
 
 void add_messages(const config::Source& source, const json& list, std::vector<Message>& messages) {
@@ -121,8 +139,25 @@ void fill_prompt_completion(const config::Source& source, const json& row, Recor
 
 }  // namespace
 
+std::vector<std::string> used_columns(const config::Source& source) {
+  std::vector<std::string> ours = {"id"};
+  if (source.format == "text")
+    ours.push_back("text");
+  else if (source.format == "alpaca")
+    ours.insert(ours.end(), {"system", "instruction", "input", "output"});
+  else if (source.format == "dolly")
+    ours.insert(ours.end(), {"system", "instruction", "context", "response"});
+  else if (source.format == "prompt_completion")
+    ours.insert(ours.end(), {"system", "prompt", "completion"});
+  else
+    ours.push_back("messages");
+  for (auto& column : ours) column = column_of(source, column);
+  return ours;
+}
+
 void fill_record(const config::Source& source, json&& row, Record& record) {
   if (!row.is_object()) throw RowError{std::string("expected an object as row, found ") + row.type_name()};
+  record.key = key_of(source, row);
   const auto& format = source.format;
   if (format == "text") {
     record.text = required(source, row, "text");
@@ -136,7 +171,7 @@ void fill_record(const config::Source& source, json&& row, Record& record) {
     const std::string column = column_of(source, "messages");
     const json* list = find(row, column);
     if (!list) throw RowError{"expected a field \"" + column + "\""};
-    add_messages(source, *list, record.messages);
+    add_messages(source, list->is_string() ? parsed_list(*list) : *list, record.messages);
   } else {
     fail_input(source.path, "unknown format \"" + format + "\"", "text alpaca dolly messages prompt_completion");
   }

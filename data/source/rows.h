@@ -18,6 +18,7 @@ struct Row {
   nlohmann::json value;
   std::string wrong;  // empty: fine
   int64_t line = 0;   // where it starts
+  uint64_t offset = 0;
 };
 
 class RowReader {
@@ -25,9 +26,12 @@ class RowReader {
   virtual ~RowReader() = default;
   virtual bool next(Row&) = 0;  // false at the end; Error when nothing after this place can be read
   virtual uint64_t consumed() const = 0;
+  virtual int64_t line() const = 0;  // where reading stands: what an Error of next() is about
 };
 
-std::unique_ptr<RowReader> read_json_lines(const std::filesystem::path& file);
+// The rows whose first byte lies in [begin, end), the first of them on line `line`.
+std::unique_ptr<RowReader> read_json_lines(const std::filesystem::path& file, uint64_t begin = 0, uint64_t end = ~0ull,
+                                           int64_t line = 1);
 std::unique_ptr<RowReader> read_json(const std::filesystem::path& file);
 std::unique_ptr<RowReader> read_csv(const std::filesystem::path& file, char separator);
 

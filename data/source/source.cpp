@@ -1,140 +1,240 @@
 #include "data/source/source.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "core/error.h"
+#include "core/hash.h"
+#include "data/source/documents.h"
+#include "data/source/parquet.h"
 #include "data/source/rows.h"
+#include "data/store/store.h"
 
 namespace plumb::data {
 
 namespace {
 
-constexpr uint64_t kLargestDocument = uint64_t{2} << 30;
+constexpr size_t kScanBuffer = size_t{1} << 20;
 
-// A text file is one document. Line ends become \n, as in every reader that opens text as text.
-std::string read_document(const std::filesystem::path& file, uint64_t& consumed) {
-  CharReader in(file);
-  std::string text;
-  for (auto ahead = in.ahead(); !ahead.empty(); ahead = in.ahead()) {
-    if (text.size() + ahead.size() > kLargestDocument) {
-      fail_input(file.string(), "expected a document of at most 2 GiB, found a larger one",
-                 "one .txt file is one document: cut it into several, or into the lines of a .jsonl");
-    }
-    text.append(ahead);
-    in.skip_within_line(ahead.size());
-  }
-  consumed = in.consumed();
-  size_t to = 0;
-  for (size_t from = 0; from < text.size(); ++from) {
-    if (text[from] == '\r' && from + 1 < text.size() && text[from + 1] == '\n') continue;
-    text[to++] = text[from];
-  }
-  text.resize(to);
-  return text;
+bool can_cut(const SourceFile& file) {
+  return file.container == Container::json_lines && file.version.empty() && !is_compressed(file.path);
 }
 
-std::unique_ptr<RowReader> open_rows(const SourceFile& file) {
+std::unique_ptr<RowReader> open_rows(const config::Source& source, const SourceFile& file,
+                                     const std::filesystem::path& at, const FileRange& range, bool all_columns) {
   switch (file.container) {
     case Container::json_lines:
-      return read_json_lines(file.path);
+      return read_json_lines(at, range.begin, range.end, range.first_line);
     case Container::json:
-      return read_json(file.path);
+      return read_json(at);
     case Container::csv:
-      return read_csv(file.path, ',');
+      return read_csv(at, ',');
     case Container::tsv:
-      return read_csv(file.path, '\t');
+      return read_csv(at, '\t');
+    case Container::parquet:
+      return read_parquet(at, all_columns ? std::vector<std::string>() : used_columns(source));
     case Container::text:
+    case Container::markdown:
+    case Container::html:
+    case Container::pdf:
       break;
   }
-  fail_internal("a text file has no rows");
+  fail_internal("a document has no rows");
 }
 
-class Visitor {
+class FileVisit {
  public:
-  Visitor(const config::Source& source, bool strict, const std::function<bool(Record&&)>& take,
-          const MalformedSink& on_malformed, const std::function<void(uint64_t)>& progress)
-      : source_(source),
-        strict_(strict),
-        take_(take),
-        on_malformed_(on_malformed),
-        progress_(progress),
-        name_(source_name(source)) {}
-
-  bool run() {
-    for (const auto& file : source_files(source_)) {
-      if (file.container == Container::text ? !document(file.path) : !rows(file)) return false;
-    }
-    return true;
+  FileVisit(const config::Source& source, const SourceFile& file, uint32_t index, const FileRange& range,
+            const Visit& visit, int64_t& taken)
+      : source_(source), file_(file), index_(index), range_(range), visit_(visit), taken_(taken) {
+    if (!range.whole() && !can_cut(file)) fail_internal(file.path.string() + " cannot be read in ranges");
+    local_ = local_path();
   }
+
+  bool run() { return is_document(file_.container) ? document() : rows(); }
 
  private:
-  bool document(const std::filesystem::path& file) {
-    if (source_.format != "text") {
-      fail_input(file.string(), "format \"" + source_.format + "\" needs rows with fields, found a .txt file",
-                 "format: text, or a .jsonl, .json or .csv file");
-    }
-    uint64_t consumed = 0;
-    Record record;
-    record.text = read_document(file, consumed);
-    done_ += consumed;
-    return give(std::move(record), file.string());
+  // A store that does not answer is no damage of the file: its Error ends the run.
+  std::filesystem::path local_path() {
+    if (file_.version.empty()) return file_.path;
+    StoreEntry entry;
+    entry.path = file_.path.string(), entry.bytes = file_.bytes;
+    entry.etag = file_.version.substr(0, file_.version.rfind(' '));
+    kept_ = Store::of(entry.path)->local(entry);
+    return kept_.path();
   }
 
-  bool rows(const SourceFile& file) {
-    const auto reader = open_rows(file);
-    Row row;
-    while (!full() && reader->next(row)) {
-      const std::string where = file.path.string() + ":" + std::to_string(row.line);
-      if (progress_ && ++rows_ % 256 == 0) progress_(done_ + reader->consumed());
-      Record record;
-      if (row.wrong.empty()) {
-        try {
-          fill_record(source_, std::move(row.value), record);
-        } catch (const RowError& error) {
-          row.wrong = error.reason;
-        }
-      }
-      if (!row.wrong.empty()) {
-        if (strict_) fail_input(where, row.wrong, "data.strict: false sets malformed rows aside and counts them");
-        ++taken_;
-        if (on_malformed_) on_malformed_(where, row.wrong);
-      } else if (!give(std::move(record), where)) {
-        return false;
-      }
+  bool document() {
+    if (source_.format != "text") {
+      fail_input(file_.path.string(),
+                 "format \"" + source_.format + "\" needs rows with fields, found a " +
+                     file_.path.extension().string() + " file, which is one document",
+                 "format: text, or a .jsonl, .json, .csv or .parquet file");
     }
-    done_ += reader->consumed();
+    Record record;
+    uint64_t consumed = 0;
+    if (!guarded(
+            [&] {
+              auto document = read_document(local_, file_.container, consumed);
+              record.text = std::move(document.text);
+              record.left_out = std::move(document.left_out);
+            },
+            [] { return int64_t{0}; })) {
+      return true;
+    }
+    if (visit_.progress) visit_.progress(consumed);
+    return give(std::move(record), file_.path.string());
+  }
+
+  bool rows() {
+    std::unique_ptr<RowReader> reader;
+    const auto line = [&] { return reader ? reader->line() : std::max<int64_t>(range_.first_line, 1); };
+    if (!guarded([&] { reader = open_rows(source_, file_, local_, range_, visit_.all_columns); }, line)) return true;
+    Row row;
+    for (int64_t rows = 1; !full(); ++rows) {
+      bool more = false;
+      if (!guarded([&] { more = reader->next(row); }, line) || !more) break;
+      if (visit_.progress && rows % 256 == 0) visit_.progress(reader->consumed());
+      if (!one_row(row)) return false;
+    }
+    if (visit_.progress) visit_.progress(reader->consumed());
     return true;
   }
 
-  bool full() const { return source_.max_documents && taken_ >= *source_.max_documents; }
+  bool one_row(Row& row) {
+    const std::string where = file_.path.string() + ":" + std::to_string(row.line);
+    Record record;
+    record.line = row.line, record.offset = row.offset;
+    if (row.wrong.empty()) {
+      try {
+        fill_record(source_, std::move(row.value), record);
+      } catch (const RowError& error) {
+        row.wrong = error.reason;
+        if (!record.key.empty()) row.wrong += " (id \"" + record.key.substr(0, 80) + "\")";
+      }
+    }
+    if (row.wrong.empty()) return give(std::move(record), where);
+    set_aside(where, row.wrong, ExitCode::bad_input, "");
+    return true;
+  }
+
+  // Runs what reads the file. Damage of this one file is set aside at the place where reading stands.
+  template <class Read, class Line>
+  bool guarded(const Read& read, const Line& line) {
+    try {
+      read();
+      return true;
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::bad_input) throw;
+      const int64_t at = line();
+      std::string where = file_.path.string();
+      if (at > 0) where += ":" + std::to_string(at);
+      set_aside(where, error.message(), error.code(), error.hint());
+      return false;
+    }
+  }
+
+  void set_aside(const std::string& where, const std::string& reason, ExitCode code, std::string hint) {
+    if (visit_.strict) {
+      if (hint.empty()) hint = "data.strict: false sets malformed rows aside and counts them";
+      throw Error(code, reason, where, hint);
+    }
+    if (full()) return;
+    ++taken_;
+    if (visit_.on_malformed) visit_.on_malformed(where, reason);
+  }
+
+  bool full() const { return taken_ >= visit_.most; }
 
   bool give(Record&& record, std::string where) {
     if (full()) return true;
     ++taken_;
-    record.id = content_id(name_, record);
+    record.id = content_id(source_name(source_), record);
     record.where = std::move(where);
-    if (progress_ && record.messages.empty() && record.text.size() > kLargestRow) progress_(done_);
-    return take_(std::move(record));
+    record.file = index_;
+    return visit_.take(std::move(record));
   }
 
   const config::Source& source_;
-  bool strict_;
-  const std::function<bool(Record&&)>& take_;
-  const MalformedSink& on_malformed_;
-  const std::function<void(uint64_t)>& progress_;
-  std::string name_;
-  uint64_t done_ = 0;
-  int64_t taken_ = 0, rows_ = 0;
+  const SourceFile& file_;
+  uint32_t index_;
+  FileRange range_;
+  const Visit& visit_;
+  int64_t& taken_;
+  LocalFile kept_;
+  std::filesystem::path local_;
 };
+
+bool visit_files(const config::Source& source, Visit visit, const std::function<void(uint64_t)>& progress) {
+  if (source.max_documents) visit.most = *source.max_documents;
+  uint64_t before = 0;
+  int64_t taken = 0;
+  if (progress) visit.progress = [&](uint64_t bytes) { progress(before + bytes); };
+  const auto files = source_files(source);
+  for (uint32_t i = 0; i < files.size() && taken < visit.most; ++i) {
+    if (!visit_file(source, files[i], i, {}, visit, &taken)) return false;
+    before += files[i].bytes;
+  }
+  return true;
+}
 
 }  // namespace
 
+bool is_document(Container container) {
+  return container == Container::text || container == Container::markdown || container == Container::html ||
+         container == Container::pdf;
+}
+
+FileScan scan_file(const SourceFile& file, uint64_t range_bytes) {
+  FileScan scan;
+  scan.ranges.emplace_back();
+  if (!file.version.empty()) return scan.sha256 = core::sha256(file.version), scan;
+  const bool cut = can_cut(file) && range_bytes > 0;
+  const auto in = open_bytes_at(file.path, 0);
+  const auto buffer = std::make_unique<char[]>(kScanBuffer);
+  core::Sha256 hash;
+  uint64_t at = 0, next = range_bytes;
+  int64_t line = 1;
+  for (size_t n = 0; (n = in->read({buffer.get(), kScanBuffer})) > 0; at += n) {
+    hash.update(std::string_view(buffer.get(), n));
+    if (!cut) continue;
+    for (size_t i = 0; i < n; ++i) {
+      const void* found = std::memchr(buffer.get() + i, '\n', n - i);
+      if (!found) break;
+      i = static_cast<size_t>(static_cast<const char*>(found) - buffer.get());
+      ++line;
+      if (at + i < next) continue;
+      scan.ranges.back().end = at + i + 1;
+      scan.ranges.push_back({at + i + 1, FileRange().end, line});
+      next = (at + i) / range_bytes * range_bytes + range_bytes;
+    }
+  }
+  if (scan.ranges.size() > 1 && scan.ranges.back().begin == at) {  // nothing stands behind the last line end
+    scan.ranges.pop_back();
+    scan.ranges.back().end = FileRange().end;
+  }
+  scan.sha256 = hash.hex();
+  return scan;
+}
+
+bool visit_file(const config::Source& source, const SourceFile& file, uint32_t index, const FileRange& range,
+                const Visit& visit, int64_t* taken) {
+  int64_t own = 0;
+  return FileVisit(source, file, index, range, visit, taken ? *taken : own).run();
+}
+
 bool visit_source(const config::Source& source, bool strict, const std::function<bool(Record&&)>& take,
                   const MalformedSink& on_malformed, const std::function<void(uint64_t)>& progress) {
-  return Visitor(source, strict, take, on_malformed, progress).run();
+  Visit visit;
+  visit.strict = strict, visit.take = take, visit.on_malformed = on_malformed;
+  return visit_files(source, std::move(visit), progress);
 }
 
 void read_source(const config::Source& source, bool strict, const RecordSink& take, const MalformedSink& on_malformed) {
-  visit_source(
-      source, strict, [&](Record&& record) { return take(std::move(record)), true; }, on_malformed);
+  Visit visit;
+  visit.strict = strict, visit.on_malformed = on_malformed, visit.all_columns = true;
+  visit.take = [&](Record&& record) { return take(std::move(record)), true; };
+  visit_files(source, std::move(visit), {});
 }
 
 }  // namespace plumb::data

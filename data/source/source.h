@@ -1,22 +1,65 @@
 // One source of a config as a sequence of records: files in sorted order, rows in file order.
 #pragma once
 
+#include <cstdint>
+#include <limits>
+#include <map>
+
 #include "data/dataset.h"
 
 namespace plumb::data {
 
-enum class Container { text, json_lines, json, csv, tsv };
+enum class Container { text, markdown, html, pdf, json_lines, json, csv, tsv, parquet };
+
+// text, markdown, html and pdf: a file is one document.
+bool is_document(Container);
 
 struct SourceFile {
-  std::filesystem::path path;
-  Container container;
+  std::filesystem::path path;  // as the file is called in messages: a local path, or s3://bucket/key
+  Container container = Container::text;
+  uint64_t bytes = 0;   // on disk or in the store
+  std::string version;  // of an object in a store: changes with its content ("etag size"); empty for a local file
 };
 
 // File, folder (recursive; hidden files and unknown extensions are passed over) or glob (* ? [] within names, ** across
-// folders), sorted by path. Error(bad_input) when there is none.
-std::vector<SourceFile> source_files(const config::Source&);
+// folders), local or s3://, sorted by path. Error(bad_input) when there is none, and when one needs what this build or
+// machine lacks (Arrow, pdftotext). `passed_over` gets the files whose kind is not read.
+std::vector<SourceFile> source_files(const config::Source&, std::vector<std::filesystem::path>* passed_over = nullptr);
 
-// `take` returns false to stop. `progress` gets the bytes of files on disk read so far. Returns false when stopped.
+// A part of a plain .jsonl file: the rows whose first byte lies in [begin, end). Any two cuts are exact: no row is read
+// twice, none is lost.
+struct FileRange {
+  uint64_t begin = 0, end = std::numeric_limits<uint64_t>::max();
+  int64_t first_line = 1;  // number of the line that starts at or after `begin`
+  bool whole() const { return begin == 0 && end == std::numeric_limits<uint64_t>::max(); }
+};
+
+// Content hash and line-exact cuts in one pass over the file. Cuts lie behind the first line end at or after each
+// multiple of range_bytes; a file that cannot be cut (compressed, remote, not JSON lines) gives one whole range. Of a
+// remote object nothing is fetched: sha256 is the hash of its version.
+struct FileScan {
+  std::string sha256;
+  std::vector<FileRange> ranges;
+};
+FileScan scan_file(const SourceFile&, uint64_t range_bytes);
+
+// What a visit of rows gives its records to.
+struct Visit {
+  bool strict = false;                     // a malformed row is an Error
+  std::function<bool(Record&&)> take;      // false: stop here
+  MalformedSink on_malformed;              // "file:line" and the reason; may be empty
+  std::function<void(uint64_t)> progress;  // bytes of this file read so far; may be empty
+  bool all_columns = false;                // Record::fields has every column of a parquet file, not only those used
+  int64_t most = std::numeric_limits<int64_t>::max();  // records and malformed rows together
+};
+
+// The rows of one file, from the top or of one range of it. `file` is its index, given on in Record::file. Damage
+// (truncated, undecodable, not what its name says) is one malformed row where the reading ended, never fatal unless
+// strict. Returns false when `take` stopped it; `taken` is raised by every record and malformed row.
+bool visit_file(const config::Source&, const SourceFile&, uint32_t file, const FileRange&, const Visit&,
+                int64_t* taken = nullptr);
+
+// All files of a source in order, max_documents applied. `progress` counts over all files.
 bool visit_source(const config::Source&, bool strict, const std::function<bool(Record&&)>& take, const MalformedSink&,
                   const std::function<void(uint64_t)>& progress = {});
 
@@ -25,6 +68,8 @@ struct RowError {
   std::string reason;
 };
 void fill_record(const config::Source&, nlohmann::json&& row, Record&);
+// Columns of a row that fill_record looks at, for containers that store columns apart.
+std::vector<std::string> used_columns(const config::Source&);
 uint64_t content_id(const std::string& source_name, const Record&);
 std::string source_name(const config::Source&);  // name, or the path's stem
 

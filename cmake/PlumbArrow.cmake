@@ -1,0 +1,45 @@
+# Arrow, Parquet and Arrow's S3 file system out of the pyarrow wheel (scripts/versions.env pins it), or from
+# PLUMB_ARROW=DIR: a folder with include/arrow, libarrow.so.N, libparquet.so.N and libarrow_s3.so.N. Without it everything
+# else builds the same, and Parquet files and s3:// paths are refused with a hint.
+set(PLUMB_ARROW "$ENV{PLUMB_ARROW}" CACHE PATH "folder of the pyarrow wheel, OFF, or empty to look in .venv")
+set(arrow_folder "${PLUMB_ARROW}")
+if("${arrow_folder}" STREQUAL "")
+  file(GLOB candidates ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/pyarrow)
+  if(candidates)
+    list(GET candidates 0 arrow_folder)
+  endif()
+endif()
+
+set(PLUMB_HAS_ARROW OFF)
+if(arrow_folder AND EXISTS ${arrow_folder}/include/arrow/filesystem/s3fs.h)
+  set(PLUMB_HAS_ARROW ON)
+  set(PLUMB_ARROW_INCLUDE ${arrow_folder}/include)
+  set(PLUMB_ARROW_LIBRARIES)
+  foreach(name arrow parquet arrow_s3)
+    file(GLOB found ${arrow_folder}/lib${name}.so.[0-9]*)
+    if(NOT found)
+      message(FATAL_ERROR "${arrow_folder} has no lib${name}.so\nhint: the pyarrow wheel of scripts/versions.env has it; "
+                          "-DPLUMB_ARROW=OFF builds without Parquet and object stores")
+    endif()
+    list(SORT found)
+    list(GET found 0 file)
+    list(APPEND PLUMB_ARROW_LIBRARIES ${file})
+  endforeach()
+  list(APPEND CMAKE_BUILD_RPATH ${arrow_folder})
+  list(APPEND CMAKE_INSTALL_RPATH ${arrow_folder})
+  message(STATUS "Arrow: ${arrow_folder}")
+else()
+  message(STATUS "Arrow: not built (no pyarrow wheel); Parquet files and s3:// paths are refused, everything else works")
+endif()
+
+# The units that see Arrow are *_arrow.cpp; last of all folders, like LibTorch's headers. Their twins no_arrow.cpp are
+# built without it. The libraries are linked where the room is; nobody else sees a header.
+function(plumb_use_arrow target)
+  if(NOT PLUMB_HAS_ARROW)
+    return()
+  endif()
+  get_target_property(sources ${target} SOURCES)
+  list(FILTER sources INCLUDE REGEX "_arrow\\.cpp$")
+  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "-idirafter;${PLUMB_ARROW_INCLUDE}")
+  target_link_libraries(${target} PUBLIC ${PLUMB_ARROW_LIBRARIES})
+endfunction()
