@@ -104,7 +104,6 @@ std::optional<std::string> planned(const std::string& address) {
                                               "model.num_experts_per_tok",
                                               "model.router_aux_loss",
                                               "tokenizer.extend",
-                                              "data.clean",
                                               "data.dedup",
                                               "method.quantize_base",
                                               "method.lora.scaling",
