@@ -56,17 +56,17 @@ TEST(OrderKey, DependsOnSeedEpochAndDigest) {
   EXPECT_EQ(keys.size(), 4u);
 }
 
-// Every piece of every document in exactly one row, nothing longer than a row, and well filled.
-TEST(Packer, BestFitBalancesAndFills) {
-  std::mt19937 random(7);
-  std::lognormal_distribution<double> lengths(5, 0.8);
-  const int64_t sequence_length = 2048;
+struct Packed {
+  double fill = 0;
+  size_t rows = 0;
+};
+
+// Every piece of every document in exactly one row, nothing longer than a row, nothing cut that fits.
+Packed pack_and_check(const std::vector<int64_t>& documents, int64_t sequence_length) {
   Packer packer(true, sequence_length);
-  std::vector<int64_t> documents;
   std::vector<PackedRow> rows;
-  for (int i = 0; i < 10000; ++i) {
-    documents.push_back(std::clamp<int64_t>(static_cast<int64_t>(lengths(random)), 2, 5000));
-    for (auto& row : packer.add(static_cast<uint64_t>(i), documents.back())) rows.push_back(std::move(row));
+  for (size_t i = 0; i < documents.size(); ++i) {
+    for (auto& row : packer.add(i, documents[i])) rows.push_back(std::move(row));
   }
   for (auto& row : packer.finish()) rows.push_back(std::move(row));
   std::vector<std::vector<RowSpan>> pieces(documents.size());
@@ -74,21 +74,56 @@ TEST(Packer, BestFitBalancesAndFills) {
   for (const auto& row : rows) {
     int64_t filled = 0;
     for (const auto& span : row) filled += span.end - span.begin, pieces[span.document].push_back(span);
-    ASSERT_LE(filled, sequence_length);
+    EXPECT_LE(filled, sequence_length);
     total += filled;
   }
   for (size_t d = 0; d < documents.size(); ++d) {
     auto& own = pieces[d];
     std::sort(own.begin(), own.end(), [](const RowSpan& a, const RowSpan& b) { return a.begin < b.begin; });
-    ASSERT_FALSE(own.empty());
+    EXPECT_EQ(static_cast<int64_t>(own.size()),
+              std::max<int64_t>(1, (documents[d] - 1 + sequence_length - 1) / sequence_length))
+        << documents[d];
     uint32_t at = 0;
     for (const auto& span : own) {
-      ASSERT_EQ(span.begin, at);
+      EXPECT_EQ(span.begin, at);
       at = span.end;
     }
-    ASSERT_GE(static_cast<int64_t>(at) + 1, documents[d]);  // the last token alone is no piece
+    EXPECT_GE(static_cast<int64_t>(at) + 1, documents[d]);  // the last token alone is no piece
   }
-  EXPECT_GE(static_cast<double>(total) / static_cast<double>(rows.size() * sequence_length), 0.995);
+  return {static_cast<double>(total) / static_cast<double>(static_cast<int64_t>(rows.size()) * sequence_length),
+          rows.size()};
+}
+
+TEST(Packer, BestFitBalancesAndFills) {
+  std::mt19937 random(7);
+  for (const double mean : {4.0, 5.0, 6.0}) {
+    for (const int64_t sequence_length : {2048, 4096, 8192}) {
+      std::lognormal_distribution<double> lengths(mean, 0.8);
+      std::vector<int64_t> documents;
+      for (int i = 0; i < 60000; ++i) {
+        documents.push_back(std::clamp<int64_t>(static_cast<int64_t>(lengths(random)), 2, 3 * sequence_length));
+      }
+      EXPECT_GE(pack_and_check(documents, sequence_length).fill, 0.998) << mean << " " << sequence_length;
+    }
+  }
+}
+
+// All lengths near a third of a sequence: three of them seldom fit, and best-fit decreasing does better.
+TEST(Packer, ThirdsOfASequence) {
+  std::mt19937 random(8);
+  std::normal_distribution<double> lengths(355, 60);
+  std::vector<int64_t> documents;
+  for (int i = 0; i < 8192; ++i)
+    documents.push_back(std::clamp<int64_t>(static_cast<int64_t>(lengths(random)), 100, 800));
+  EXPECT_GE(pack_and_check(documents, 1024).fill, 0.93);
+}
+
+TEST(Packer, OddLengths) {
+  pack_and_check({1, 2, 7, 8, 9, 10, 16, 17, 18, 1, 8}, 8);
+  EXPECT_EQ(pack_and_check({4, 4, 4, 4}, 8).rows, 2u);
+  EXPECT_EQ(pack_and_check({5, 3, 6, 2, 7, 1}, 8).rows, 3u);
+  EXPECT_EQ(pack_and_check({6, 5, 5, 4, 2, 2}, 12).rows, 2u);  // longest first alone needs three
+  EXPECT_EQ(pack_and_check({}, 8).rows, 0u);
 }
 
 TEST(Packer, NoneIsOnePieceARow) {
