@@ -21,6 +21,11 @@ struct Pointless {
   const char* hint;
 };
 
+Pointless of_minhash(const char* address) {
+  return {address, "data.dedup.minhash", [](const Config& c) { return !c.data.dedup.minhash; },
+          "has an effect only with data.dedup.minhash true", "remove it, or write data.dedup.minhash: true"};
+}
+
 const std::vector<Pointless>& pointless_rules() {
   static const std::vector<Pointless> rules = {
       {"method.lora", "method.adapter", [](const Config& c) { return c.method.adapter != "lora"; },
@@ -45,6 +50,13 @@ const std::vector<Pointless>& pointless_rules() {
        "has no effect with method.name pretrain: all tokens have a loss", "remove it, or write method.name: sft"},
       {"model.initializer_range", "model.base", [](const Config& c) { return !c.model.base.empty(); },
        "has no effect beside model.base", "remove it: the base has its weights already"},
+      of_minhash("data.dedup.ngram"),
+      of_minhash("data.dedup.buckets"),
+      of_minhash("data.dedup.rows"),
+      of_minhash("data.dedup.verify"),
+      {"data.dedup.memory", "data.dedup.exact", [](const Config& c) { return !c.data.dedup.active(); },
+       "has an effect only with a kind of deduplication",
+       "remove it, or write data.dedup.exact: true, data.dedup.minhash: true or data.dedup.substring: 100"},
   };
   return rules;
 }

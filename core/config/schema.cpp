@@ -104,7 +104,6 @@ std::optional<std::string> planned(const std::string& address) {
                                               "model.num_experts_per_tok",
                                               "model.router_aux_loss",
                                               "tokenizer.extend",
-                                              "data.dedup",
                                               "method.quantize_base",
                                               "method.lora.scaling",
                                               "method.lora.learning_rate_ratio",
