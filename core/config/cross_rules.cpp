@@ -26,6 +26,9 @@ Pointless of_minhash(const char* address) {
           "has an effect only with data.dedup.minhash true", "remove it, or write data.dedup.minhash: true"};
 }
 
+bool decontaminates_not(const Config& config) { return config.data.decontaminate.action == "none"; }
+constexpr const char* decontaminate_hint = "write data.decontaminate.action: report, mask or drop, or remove it";
+
 const std::vector<Pointless>& pointless_rules() {
   static const std::vector<Pointless> rules = {
       {"method.lora", "method.adapter", [](const Config& c) { return c.method.adapter != "lora"; },
@@ -48,6 +51,17 @@ const std::vector<Pointless>& pointless_rules() {
       {"method.loss_on", "method.name",
        [](const Config& c) { return c.method.name == "pretrain" && c.method.loss_on != "all"; },
        "has no effect with method.name pretrain: all tokens have a loss", "remove it, or write method.name: sft"},
+      {"data.privacy.kinds", "data.privacy.action", [](const Config& c) { return c.data.privacy.action == "none"; },
+       "has no effect with data.privacy.action none", "write data.privacy.action: replace, hash or drop, or remove it"},
+      {"data.privacy.key", "data.privacy.action",
+       [](const Config& c) { return c.data.privacy.action != "hash" && c.data.privacy.hash.empty(); },
+       "has an effect only with action hash", "remove it, or write data.privacy.action: hash"},
+      {"data.decontaminate.ngram", "data.decontaminate.action", decontaminates_not,
+       "has no effect with data.decontaminate.action none", decontaminate_hint},
+      {"data.decontaminate.min_overlap", "data.decontaminate.action", decontaminates_not,
+       "has no effect with data.decontaminate.action none", decontaminate_hint},
+      {"data.decontaminate.sets", "data.decontaminate.action", decontaminates_not,
+       "has no effect with data.decontaminate.action none", decontaminate_hint},
       {"model.initializer_range", "model.base", [](const Config& c) { return !c.model.base.empty(); },
        "has no effect beside model.base", "remove it: the base has its weights already"},
       of_minhash("data.dedup.ngram"),

@@ -32,9 +32,6 @@ class PrivacyRules {
 
   void kinds() {
     const auto& privacy = reading_.config.data.privacy;
-    if (privacy.action == "none" && !privacy.kinds.empty())
-      error("data.privacy.kinds", "data.privacy.kinds has no effect with data.privacy.action none",
-            "write data.privacy.action: replace, hash or drop, or remove it");
     std::set<std::string> seen;
     const auto own = [&](const std::string& name, const std::vector<std::string>& list) {
       for (const auto& kind : list)
@@ -54,10 +51,7 @@ class PrivacyRules {
       return error(has("data.privacy.hash") ? "data.privacy.hash" : "data.privacy.action",
                    "missing key data.privacy.key: a plain hash of a resident number can be undone by trying all",
                    "openssl rand -hex 32 > FILE && chmod 600 FILE, and give its path");
-    if (privacy.key.empty()) return;
-    if (!hashes)
-      return error("data.privacy.key", "data.privacy.key has an effect only with action hash",
-                   "remove it, or write data.privacy.action: hash");
+    if (privacy.key.empty() || !hashes) return;
     const auto& data = reading_.config.data;
     apart("data.cache", data.cache);
     apart("data.dataset", data.dataset);
@@ -78,14 +72,7 @@ class PrivacyRules {
 
   void decontaminate() {
     const auto& section = reading_.config.data.decontaminate;
-    if (section.action == "none") {
-      for (const std::string name : {"ngram", "min_overlap", "sets"})
-        if (has("data.decontaminate." + name))
-          error("data.decontaminate." + name,
-                fmt::format("data.decontaminate.{} has no effect with data.decontaminate.action none", name),
-                "write data.decontaminate.action: report, mask or drop, or remove it");
-      return;
-    }
+    if (section.action == "none") return;
     if (section.sets.empty() && reading_.config.eval.sets.empty())
       error("data.decontaminate.action",
             "data.decontaminate needs evaluation sets: found neither eval.sets nor data.decontaminate.sets",
