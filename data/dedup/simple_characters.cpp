@@ -34,7 +34,9 @@ bool without_spaces(UChar32 code_point) {
 
 SimpleClass kind_of(uint32_t code_point) {
   const auto c = static_cast<UChar32>(code_point);
-  if (code_point == 0x200B) return SimpleClass::separator;  // zero width space: a place where words may part
+  // A zero width space is where words may part; the others are symbols that datatrove counts as punctuation.
+  for (const uint32_t separator : {0x200B, 0xB4, 0x2236, 0x2501, 0x25BA, 0xFF5E})
+    if (code_point == separator) return SimpleClass::separator;
   switch (utf8proc_category(c)) {
     case UTF8PROC_CATEGORY_MN:
     case UTF8PROC_CATEGORY_CF:
