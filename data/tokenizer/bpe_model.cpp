@@ -64,7 +64,7 @@ size_t BpeModel::merge_piece(std::string_view piece, int32_t* symbols, size_t co
 
 size_t BpeModel::encode_short(std::string_view piece, int32_t* ids) const {
   if (whole_pieces_) {
-    if (const auto found = whole_.find(std::string(piece)); found != whole_.end()) {
+    if (const auto found = whole_.find(piece); found != whole_.end()) {
       ids[0] = found->second;
       return 1;
     }
@@ -80,7 +80,7 @@ void BpeModel::encode(std::string_view piece, std::vector<int32_t>& ids) const {
   if (most <= kShort) {
     count = encode_short(piece, ids.data() + before);
   } else {
-    const auto whole = whole_pieces_ ? whole_.find(std::string(piece)) : whole_.end();
+    const auto whole = whole_pieces_ ? whole_.find(piece) : whole_.end();
     if (whole != whole_.end()) {
       ids[before] = whole->second;
       count = 1;

@@ -36,6 +36,14 @@ class BpeModel {
   // many.
   static constexpr size_t kShort = 60;
   size_t encode_short(std::string_view piece, int32_t* ids) const;
+  // The same for many.
+  struct Piece {
+    const char* begin;
+    uint32_t size;
+    uint32_t count = 0;  // of ids, when done
+    int32_t* ids = nullptr;
+  };
+  void encode_many(Piece* pieces, size_t count) const;
 
   // End of the first part of [begin, end) that can be encoded by itself: no merge reaches over the cut, and encoding
   // the parts gives what encoding the whole gives. `end` where nothing is known.
@@ -56,6 +64,8 @@ class BpeModel {
   struct Characters;
   struct Cuts;
   class SymbolReader;
+  class Lanes;
+  static bool lanes_possible();
   size_t bytes_of(std::string_view piece, int32_t* symbols) const;
   size_t characters_of(std::string_view piece, int32_t* symbols) const;
   size_t first_symbols(std::string_view piece, int32_t* symbols) const {
@@ -70,12 +80,17 @@ class BpeModel {
   std::vector<std::string> tokens_;
   std::vector<Merge> merges_;                          // as given
   std::unordered_map<std::string_view, int32_t> ids_;  // views into tokens_
-  std::unordered_map<std::string, int32_t> whole_;     // piece -> id, only for ignore_merges
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
+  };
+  std::unordered_map<std::string, int32_t, Hash, std::equal_to<>> whole_;  // piece -> id, only for ignore_merges
   std::array<int32_t, 256> byte_ids_{};
   bool every_byte_ = true;  // has a token
   MergeTable table_;
   std::vector<uint32_t> byte_pairs_;  // rank of the tokens of two bytes, by left << 8 | right
   bool whole_pieces_ = false;
+  bool lanes_ = lanes_possible();
   std::shared_ptr<const Characters> characters_;
   std::shared_ptr<const Cuts> cuts_;
 };

@@ -1,21 +1,14 @@
 #include "data/tokenizer/bpe_tokenizer.h"
 
 #include <algorithm>
-#include <array>
-#include <atomic>
-#include <cstring>
 
 #include "data/tokenizer/byte_level.h"
 #include "data/tokenizer/unicode.h"
+#include "data/tokenizer/word_batch.h"
 
 namespace plumb::data {
 
 namespace {
-
-uint64_t next_serial() {
-  static std::atomic<uint64_t> serial{1};
-  return serial++;
-}
 
 std::string normalize(std::string_view text, bool nfc) {
   std::string normalized;
@@ -24,7 +17,7 @@ std::string normalize(std::string_view text, bool nfc) {
 
 }  // namespace
 
-BpeTokenizer::BpeTokenizer(TokenizerParts parts) : parts_(std::move(parts)), serial_(next_serial()) {
+BpeTokenizer::BpeTokenizer(TokenizerParts parts) : parts_(std::move(parts)), serial_(WordCache::next_serial()) {
   texts_ = parts_.model->tokens();
   for (const AddedToken& token : parts_.added) {
     const auto id = static_cast<size_t>(token.id);
@@ -43,77 +36,13 @@ BpeTokenizer::BpeTokenizer(TokenizerParts parts) : parts_(std::move(parts)), ser
   for (const std::string& text : texts_) bytes_.push_back(from_byte_level(text).value_or(text));
 }
 
-// Caches are per thread and owned by one tokenizer at a time; two slots serve a pair of tokenizers in turn.
-WordCache& BpeTokenizer::cache_of_this_thread() const {
-  struct Owned {
-    uint64_t owner = 0;
-    std::unique_ptr<WordCache> cache;
-  };
-  thread_local std::array<Owned, 2> caches;
-  if (caches[0].owner == serial_) return *caches[0].cache;
-  std::swap(caches[0], caches[1]);
-  if (caches[0].owner != serial_) {
-    caches[0].cache = std::make_unique<WordCache>();
-    caches[0].owner = serial_;
-  }
-  return *caches[0].cache;
-}
-
-namespace {
-
-// Ids on their way into the vector: appended in batches, so that a cached word costs one copy of fixed size.
-class Writer {
- public:
-  explicit Writer(std::vector<int32_t>& ids) : ids_(ids) {}
-  ~Writer() { flush(); }
-  void append_up_to_most(const int32_t* ids, size_t count) {  // reads kMostIds whatever the count is
-    if (count_ + WordCache::kMostIds > buffer_.size()) flush();
-    std::memcpy(buffer_.data() + count_, ids, WordCache::kMostIds * sizeof(int32_t));
-    count_ += count;
-  }
-  std::vector<int32_t>& direct() {
-    flush();
-    return ids_;
-  }
-  void flush() {
-    ids_.insert(ids_.end(), buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(count_));
-    count_ = 0;
-  }
-
- private:
-  std::vector<int32_t>& ids_;
-  size_t count_ = 0;
-  std::array<int32_t, 2048> buffer_;
-};
-
-}  // namespace
-
 void BpeTokenizer::encode_text(std::string_view text, WordCache& cache, std::vector<int32_t>& ids) const {
   const BpeModel& model = *parts_.model;
   if (!model.has_merges() && !model.has_whole_pieces() && !parts_.pre_tokenizer.add_prefix_space)
     return model.encode(text, ids);
-  Writer writer(ids);
-  std::vector<int32_t> fresh;
-  const char* const text_begin = text.data();
-  const char* const text_end = text.data() + text.size();
-  parts_.pre_tokenizer.split(text, [&](const char* begin, const char* end) {
-    const std::string_view word(begin, static_cast<size_t>(end - begin));
-    if (word.size() > WordCache::kLongestWord) return model.encode(word, writer.direct());
-    const bool inside = begin >= text_begin && end <= text_end;
-    const auto key = WordCache::key(word, inside ? static_cast<size_t>(text_end - begin) : word.size());
-    WordCache::Entry& entry = cache.slot(key);
-    if (!WordCache::holds(entry, key)) {
-      fresh.clear();
-      model.encode(word, fresh);
-      if (fresh.size() > WordCache::kMostIds) {
-        auto& out = writer.direct();
-        out.insert(out.end(), fresh.begin(), fresh.end());
-        return;
-      }
-      WordCache::store(entry, key, fresh.data(), fresh.size());
-    }
-    writer.append_up_to_most(entry.ids, entry.count());
-  });
+  WordBatch batch(model, cache, ids, text);
+  parts_.pre_tokenizer.split(text, [&](const char* begin, const char* end) { batch.add(begin, end); });
+  batch.finish();
 }
 
 void BpeTokenizer::encode(std::string_view text, std::vector<int32_t>& ids, SpecialInText mode,
@@ -123,7 +52,7 @@ void BpeTokenizer::encode(std::string_view text, std::vector<int32_t>& ids, Spec
     repaired = repair_utf8(text, counts ? &counts->invalid_bytes : nullptr);
     text = repaired;
   }
-  WordCache& cache = cache_of_this_thread();
+  WordCache& cache = WordCache::of_this_thread(serial_, texts_.size() <= 65536);
   const bool as_text = mode == SpecialInText::text;
   int64_t* const met = counts ? &counts->special_texts : nullptr;
   std::vector<AddedTokenMatcher::Piece> pieces, inner;

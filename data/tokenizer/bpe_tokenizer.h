@@ -9,8 +9,8 @@
 
 #include "data/tokenizer/added_tokens.h"
 #include "data/tokenizer/bpe_model.h"
+#include "data/tokenizer/file_tokenizer.h"
 #include "data/tokenizer/pre_tokenizer.h"
-#include "data/tokenizer/tokenizer.h"
 #include "data/tokenizer/word_cache.h"
 
 namespace plumb::data {
@@ -28,7 +28,7 @@ struct TokenizerParts {
   std::string digest;
 };
 
-class BpeTokenizer final : public Tokenizer {
+class BpeTokenizer final : public FileTokenizer {
  public:
   explicit BpeTokenizer(TokenizerParts parts);
 
@@ -47,15 +47,12 @@ class BpeTokenizer final : public Tokenizer {
   std::string digest() const override { return parts_.digest; }
   std::string json() const override { return parts_.json; }
 
-  // Text of a token as tokenizer.json writes it; empty when there is no such id.
-  std::string token_text(int32_t id) const;
-  // Whether encode_with_specials puts the token in front or behind.
-  bool adds_bos() const;
-  bool adds_eos() const;
+  std::string token_text(int32_t id) const override;
+  bool adds_bos() const override;
+  bool adds_eos() const override;
 
  private:
   void encode_text(std::string_view text, WordCache& cache, std::vector<int32_t>& ids) const;
-  WordCache& cache_of_this_thread() const;
 
   TokenizerParts parts_;
   AddedTokenMatcher raw_, normalized_;  // searched before and after normalisation

@@ -1,9 +1,7 @@
-// load_tokenizer: a tokenizer.json, or a folder with it and its tokenizer_config.json.
-#include <algorithm>
-#include <initializer_list>
-
+// load_tokenizer: the file of a tokenizer, or a folder with one and its tokenizer_config.json.
 #include "core/files.h"
 #include "core/json.h"
+#include "data/tokenizer/model_files.h"
 #include "data/tokenizer/tokenizer_json.h"
 
 namespace plumb::data {
@@ -19,60 +17,63 @@ std::string token_text(const JsonPlace& config, const char* key) {
   return token->value().is_object() ? token->at("content").text() : token->text();
 }
 
-void take_named(const fs::path& file, SpecialTokens& named) {
+void take_named(const fs::path& file, BesideFile& beside) {
   const auto json = core::parse_json_file(file, uint64_t{64} << 20);
   const JsonPlace config(json, file.string());
   config.object();
   const auto take = [&](std::string& into, const char* key) {
     if (into.empty()) into = token_text(config, key);
   };
-  take(named.bos, "bos_token");
-  take(named.eos, "eos_token");
-  take(named.pad, "pad_token");
+  take(beside.named.bos, "bos_token");
+  take(beside.named.eos, "eos_token");
+  take(beside.named.pad, "pad_token");
+  if (const auto add = config.find("add_bos_token")) beside.add_bos = add->boolean();
+  if (const auto add = config.find("add_eos_token")) beside.add_eos = add->boolean();
 }
 
-// A tokenizer.json alone does not say which token ends a document; the names that published tokenizers use do.
-void take_usual(const TokenizerParts& parts, SpecialTokens& named) {
-  const auto take = [&](std::string& into, std::initializer_list<const char*> names) {
-    for (const char* name : names) {
-      const bool found = std::any_of(parts.added.begin(), parts.added.end(),
-                                     [&](const AddedToken& token) { return token.special && token.content == name; });
-      if (into.empty() && found) into = name;
-    }
-  };
-  take(named.bos, {"<s>", "<|begin_of_text|>"});
-  take(named.eos, {"</s>", "<|end_of_text|>", "<|endoftext|>"});
-  take(named.pad, {"<pad>", "<|padding|>", "<|pad|>"});
+// A folder that save_tokenizer wrote says which of its files is the tokenizer itself.
+std::string named_file(const fs::path& folder) {
+  const fs::path config = folder / "tokenizer_config.json";
+  std::error_code ignored;
+  if (!fs::exists(config, ignored)) return "";
+  const auto json = core::parse_json_file(config, uint64_t{64} << 20);
+  const auto name = JsonPlace(json, config.string()).object().find("plumb_tokenizer_file");
+  return name && name->text() == "tokenizer.model" ? name->text() : "";
 }
 
 fs::path tokenizer_file(const fs::path& given) {
   std::error_code ignored;
   if (!fs::is_directory(given, ignored)) return given;
-  if (fs::exists(given / "tokenizer.json", ignored)) return given / "tokenizer.json";
+  if (const std::string name = named_file(given); !name.empty()) return given / name;
+  for (const char* name : {"tokenizer.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model", "spm.model",
+                           "tiktoken.model", "qwen.tiktoken"})
+    if (fs::exists(given / name, ignored)) return given / name;
   std::string hint = "give the folder or file of a Hugging Face tokenizer";
-  if (fs::exists(given / "tokenizer.model", ignored))
-    hint = "tokenizer.model (SentencePiece, as Llama-2 has it) is not supported";
-  if (fs::exists(given / "vocab.json", ignored))
-    hint = "vocab.json with merges.txt is the older form: save the tokenizer with transformers to get tokenizer.json";
-  fail_input(given.string(), "expected a tokenizer.json in the folder, found none", hint);
+  if (fs::exists(given / "vocab.json", ignored) || fs::exists(given / "vocab.txt", ignored))
+    hint = "vocab.json or vocab.txt is the older form: save the tokenizer with transformers to get tokenizer.json";
+  fail_input(given.string(), "expected a tokenizer.json or tokenizer.model in the folder, found none", hint);
 }
 
 }  // namespace
 
 TokenizerPtr load_tokenizer(const fs::path& file_or_folder, const SpecialTokens& specials) {
   const fs::path file = tokenizer_file(file_or_folder);
-  TokenizerParts parts = read_tokenizer_json(core::read_text(file), file.string());
-  SpecialTokens named = specials;
+  BesideFile beside{.named = specials, .add_bos = {}, .add_eos = {}};
   bool configured = false;
-  for (const char* beside : {"tokenizer_config.json", "special_tokens_map.json"}) {
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
     std::error_code ignored;
-    const fs::path config = file.parent_path() / beside;
+    const fs::path config = file.parent_path() / name;
     if (!fs::exists(config, ignored)) continue;
-    take_named(config, named);
+    take_named(config, beside);
     configured = true;
   }
-  if (!configured) take_usual(parts, named);
-  return make_tokenizer(std::move(parts), named, file.string());
+  std::string bytes = core::read_text(file);
+  const size_t first = bytes.find_first_not_of(" \t\r\n");
+  const bool json = file.extension() == ".json" ||
+                    (file.extension() != ".model" && first != std::string::npos && bytes[first] == '{');
+  if (json) return tokenizer_of_json(std::move(bytes), file.string(), beside.named, !configured, file.string());
+  if (looks_like_tiktoken(bytes)) return load_tiktoken(file, bytes, beside);
+  return load_sentencepiece(file, bytes, beside);
 }
 
 }  // namespace plumb::data

@@ -4,46 +4,11 @@
 #include <string_view>
 #include <utility>
 
-#include "data/tokenizer/byte_level.h"
 #include "data/tokenizer/tokenizer_json.h"
-#include "data/tokenizer/unicode.h"
 
 namespace plumb::data {
 
 namespace {
-
-constexpr const char* kSupported = "this version reads byte-level BPE (GPT-2, RoBERTa, GPT-NeoX, Llama-3, Qwen2, ...)";
-
-// Old files name no type: the kind shows in what is there.
-std::string model_type(const JsonPlace& model) {
-  if (const auto type = model.find("type")) return type->text();
-  const auto vocab = model.find("vocab");
-  if (vocab && vocab->value().is_array()) return "Unigram";
-  if (model.find("merges")) return "BPE";
-  return model.find("max_input_chars_per_word") || model.find("continuing_subword_prefix") ? "WordPiece" : "WordLevel";
-}
-
-void refuse_unless_empty(const JsonPlace& model, const char* key) {
-  const auto found = model.find(key);
-  if (found && !found->text().empty()) found->fail(fmt::format("{} is not supported", key), kSupported);
-}
-
-std::vector<std::string> read_vocabulary(const JsonPlace& vocab) {
-  vocab.object();
-  // Ids are dense in every real file; a bound keeps one wild number from asking for all memory.
-  const int64_t most = std::max<int64_t>(int64_t{1} << 20, 2 * static_cast<int64_t>(vocab.size()));
-  std::vector<std::string> tokens(vocab.size());
-  for (const auto& [text, value] : vocab.value().items()) {
-    const auto id = static_cast<size_t>(vocab.member(text, value).integer(0, most));
-    if (text.empty()) vocab.fail("expected tokens with text, found an empty one");
-    if (id >= tokens.size()) tokens.resize(id + 1);
-    if (!tokens[id].empty())
-      vocab.fail(
-          fmt::format("expected an id for each token, found {} for both \"{}\" and \"{}\"", id, tokens[id], text));
-    tokens[id] = text;
-  }
-  return tokens;
-}
 
 std::pair<std::string_view, std::string_view> read_merge(const JsonPlace& merge) {
   if (merge.value().is_array()) {
@@ -58,36 +23,41 @@ std::pair<std::string_view, std::string_view> read_merge(const JsonPlace& merge)
   return {line.substr(0, space), line.substr(space + 1)};
 }
 
-std::vector<BpeModel::Merge> read_merges(const JsonPlace& merges, const std::vector<std::string>& tokens) {
+// The right half of a merge loses its continuing prefix.
+std::vector<BpeModel::Merge> read_merges(const JsonPlace& merges, const Vocabulary& vocabulary, size_t prefix) {
   merges.array();
-  std::unordered_map<std::string_view, int32_t> ids;
-  ids.reserve(tokens.size());
-  for (size_t id = 0; id < tokens.size(); ++id)
-    if (!tokens[id].empty()) ids.emplace(tokens[id], static_cast<int32_t>(id));
   const auto find = [&](std::string_view token, const JsonPlace& place) {
-    const auto found = ids.find(token);
-    if (found == ids.end()) place.fail(fmt::format("expected tokens of model.vocab, found \"{}\"", token));
-    return found->second;
+    const int32_t id = vocabulary.id(token);
+    if (id < 0) place.fail(fmt::format("expected tokens of model.vocab, found \"{}\"", token));
+    return id;
   };
   std::vector<BpeModel::Merge> result;
   result.reserve(merges.size());
   std::string joined;
   for (size_t i = 0; i < merges.size(); ++i) {
     const JsonPlace place = merges[i];
+    if (place.value().is_string() && place.text().starts_with("#version")) continue;
     const auto [left, right] = read_merge(place);
-    joined.assign(left).append(right);
+    joined.assign(left).append(right.substr(std::min(prefix, right.size())));
     result.push_back({find(left, place), find(right, place), find(joined, place)});
   }
   return result;
 }
 
-// An unknown token fires only where a byte has no token of its own.
+std::unique_ptr<BpeModel> read_bpe(const JsonPlace& place, const Vocabulary& vocabulary, size_t prefix) {
+  if (const auto dropout = place.find("dropout")) {
+    if (!dropout->value().is_number() || dropout->value().get<double>() != 0)
+      dropout->fail("dropout is not supported: the same text must always give the same ids", "remove it from the file");
+  }
+  const auto merges = read_merges(place.at("merges"), vocabulary, prefix);
+  if (!MergeTable::fits(vocabulary.texts().size(), merges.size()))
+    place.fail(fmt::format("expected fewer than {} ids and {} merges, found {} and {}", MergeTable::kMostIds,
+                           MergeTable::kMostMerges, vocabulary.texts().size(), merges.size()));
+  return std::make_unique<BpeModel>(vocabulary.texts(), merges);
+}
+
+// An unknown token fires only where a byte or character has no token of its own.
 void read_unknown(const JsonPlace& place, BpeModel& model) {
-  bool complete = true;
-  for (unsigned byte = 0; byte < 256; ++byte) complete &= model.byte_id(static_cast<unsigned char>(byte)) >= 0;
-  if (complete) return;
-  if (place.boolean("byte_fallback", false))
-    place.fail("byte_fallback is not supported (Llama-2 and other SentencePiece tokenizers)", kSupported);
   const auto unknown = place.find("unk_token");
   if (!unknown) return;
   model.unknown = model.id(unknown->text());
@@ -95,30 +65,69 @@ void read_unknown(const JsonPlace& place, BpeModel& model) {
   model.fuse_unknown = place.boolean("fuse_unk", false);
 }
 
+class CharacterBpe final : public TokenModel {
+ public:
+  CharacterBpe(Vocabulary vocabulary, std::unique_ptr<BpeModel> model)
+      : vocabulary_(std::move(vocabulary)), model_(std::move(model)) {}
+  void encode(std::string_view piece, std::vector<int32_t>& ids) const override {
+    if (!model_->has_parts()) return model_->encode(piece, ids);
+    const char* const end = piece.data() + piece.size();
+    for (const char* begin = piece.data(); begin < end;) {
+      const char* const stop = model_->first_part(begin, end);
+      model_->encode({begin, static_cast<size_t>(stop - begin)}, ids);
+      begin = stop;
+    }
+  }
+  const Vocabulary& vocabulary() const override { return vocabulary_; }
+
+ private:
+  Vocabulary vocabulary_;
+  std::unique_ptr<BpeModel> model_;
+};
+
 }  // namespace
 
+// Old files name no type: the kind shows in what is there.
+std::string model_type(const JsonPlace& model) {
+  if (const auto type = model.object().find("type")) return type->text();
+  const auto vocab = model.find("vocab");
+  if (vocab && vocab->value().is_array()) return "Unigram";
+  if (model.find("merges")) return "BPE";
+  return model.find("max_input_chars_per_word") || model.find("continuing_subword_prefix") ? "WordPiece" : "WordLevel";
+}
+
 ModelAndIds read_bpe_model(const JsonPlace& place) {
-  place.object();
-  const std::string type = model_type(place);
-  if (type != "BPE") place.fail(fmt::format("model {} is not supported", type), kSupported);
-  if (const auto dropout = place.find("dropout")) {
-    if (!dropout->value().is_number() || dropout->value().get<double>() != 0)
-      dropout->fail("dropout is not supported: the same text must always give the same ids", "remove it from the file");
-  }
-  refuse_unless_empty(place, "continuing_subword_prefix");
-  refuse_unless_empty(place, "end_of_word_suffix");
-  const JsonPlace vocab = place.at("vocab");
-  auto tokens = read_vocabulary(vocab);
-  const auto merges = read_merges(place.at("merges"), tokens);
-  if (!MergeTable::fits(tokens.size(), merges.size()))
-    vocab.fail(fmt::format("expected fewer than {} ids and {} merges, found {} and {}", MergeTable::kMostIds,
-                           MergeTable::kMostMerges, tokens.size(), merges.size()));
+  const Vocabulary vocabulary(place.object().at("vocab"));
   ModelAndIds result;
-  result.entries = static_cast<int64_t>(vocab.size());
-  result.model = std::make_unique<BpeModel>(std::move(tokens), merges);
+  result.entries = static_cast<int64_t>(vocabulary.entries());
+  result.model = read_bpe(place, vocabulary, 0);
   if (place.boolean("ignore_merges", false)) result.model->use_whole_pieces();
-  read_unknown(place, *result.model);
+  bool complete = true;
+  for (int byte = 0; byte < 256; ++byte) complete &= result.model->byte_id(static_cast<unsigned char>(byte)) >= 0;
+  if (!complete) read_unknown(place, *result.model);
   return result;
+}
+
+TokenModelPtr read_character_bpe(const JsonPlace& place) {
+  Vocabulary vocabulary(place.at("vocab"));
+  const std::string prefix = place.text("continuing_subword_prefix", ""), suffix = place.text("end_of_word_suffix", "");
+  auto model = read_bpe(place, vocabulary, prefix.size());
+  const bool byte_fallback = place.boolean("byte_fallback", false);
+  bool complete = byte_fallback;
+  for (int byte = 0; byte < 256 && complete; ++byte) complete = vocabulary.id(fmt::format("<0x{:02X}>", byte)) >= 0;
+  if (!complete) read_unknown(place, *model);
+  model->use_characters(byte_fallback, prefix, suffix);
+  if (place.boolean("ignore_merges", false)) model->use_whole_pieces();
+  return std::make_unique<CharacterBpe>(std::move(vocabulary), std::move(model));
+}
+
+TokenModelPtr read_token_model(const JsonPlace& place) {
+  const std::string type = model_type(place);
+  if (type == "BPE") return read_character_bpe(place);
+  if (type == "Unigram") return read_unigram(place);
+  if (type == "WordPiece") return read_word_piece(place);
+  if (type == "WordLevel") return read_word_level(place);
+  place.fail(fmt::format("model {} is not known", type), "the kinds of PyPI `tokenizers` 0.23 are read");
 }
 
 }  // namespace plumb::data

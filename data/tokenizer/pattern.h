@@ -23,8 +23,4 @@ class Pattern {
   std::unique_ptr<State> state_;
 };
 
-// \p{L}, \p{N}, \p{M} and \s replaced by the ranges of unicode.h, so that the Unicode version of the system's PCRE2
-// does not decide about ids.
-std::string with_own_classes(std::string_view expression);
-
 }  // namespace plumb::data

@@ -9,11 +9,9 @@
 
 #include "data/tokenizer/pattern.h"
 #include "data/tokenizer/scanner.h"
+#include "data/tokenizer/split_spans.h"
 
 namespace plumb::data {
-
-// What becomes of the matches of a pattern (names of tokenizer.json).
-enum class SplitBehavior { removed, isolated, merged_with_previous, merged_with_next, contiguous };
 
 struct SplitStage {
   enum class Kind { scanner, regex, literal, digits } kind = Kind::scanner;

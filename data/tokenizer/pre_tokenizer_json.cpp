@@ -7,19 +7,9 @@ namespace plumb::data {
 
 namespace {
 
-SplitBehavior read_behavior(const JsonPlace& place) {
-  const std::string& name = place.text();
-  if (name == "Removed") return SplitBehavior::removed;
-  if (name == "Isolated") return SplitBehavior::isolated;
-  if (name == "MergedWithPrevious") return SplitBehavior::merged_with_previous;
-  if (name == "MergedWithNext") return SplitBehavior::merged_with_next;
-  if (name == "Contiguous") return SplitBehavior::contiguous;
-  place.expected("Removed, Isolated, MergedWithPrevious, MergedWithNext or Contiguous");
-}
-
 SplitStage read_split(const JsonPlace& place) {
   SplitStage stage;
-  stage.behavior = read_behavior(place.at("behavior"));
+  stage.behavior = read_split_behavior(place.at("behavior"));
   stage.invert = place.boolean("invert", false);
   const JsonPlace pattern = place.at("pattern");
   if (const auto literal = pattern.find("String")) {  // a regex under this name matches literally: the file is obeyed

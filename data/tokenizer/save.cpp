@@ -3,7 +3,8 @@
 
 #include "core/error.h"
 #include "core/files.h"
-#include "data/tokenizer/bpe_tokenizer.h"
+#include "data/tokenizer/file_tokenizer.h"
+#include "data/tokenizer/sentencepiece_tokenizer.h"
 
 namespace plumb::data {
 
@@ -11,22 +12,29 @@ void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& fol
                     const std::string& chat_template_jinja) {
   nlohmann::ordered_json config;
   config["tokenizer_class"] = "PreTrainedTokenizerFast";
-  const auto* bpe = dynamic_cast<const BpeTokenizer*>(&tokenizer);
-  if (!bpe) fail_internal("save_tokenizer: not a tokenizer of this library");
+  const auto* file = dynamic_cast<const FileTokenizer*>(&tokenizer);
+  if (!file) fail_internal("save_tokenizer: not a tokenizer of this library");
   const auto name = [&](const char* key, std::optional<int32_t> id) {
-    if (id) config[key] = bpe->token_text(*id);
+    if (id) config[key] = file->token_text(*id);
   };
   name("bos_token", tokenizer.bos());
   name("eos_token", tokenizer.eos());
   name("pad_token", tokenizer.pad());
-  config["add_bos_token"] = bpe->adds_bos();
-  config["add_eos_token"] = bpe->adds_eos();
+  config["add_bos_token"] = file->adds_bos();
+  config["add_eos_token"] = file->adds_eos();
   config["clean_up_tokenization_spaces"] = false;
   if (!chat_template_jinja.empty()) config["chat_template"] = chat_template_jinja;
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) fail_input(folder.string(), "the folder cannot be made: " + error.message());
-  core::write_text(folder / "tokenizer.json", tokenizer.json());
+  // A SentencePiece model stays what it is; a tokenizer.json beside it is for those that read no other.
+  if (const auto* pieces = dynamic_cast<const SentencePieceTokenizer*>(&tokenizer)) {
+    config["plumb_tokenizer_file"] = "tokenizer.model";
+    core::write_text(folder / "tokenizer.model", pieces->model_bytes());
+    if (pieces->has_json()) core::write_text(folder / "tokenizer.json", tokenizer.json());
+  } else {
+    core::write_text(folder / "tokenizer.json", tokenizer.json());
+  }
   core::write_text(folder / "tokenizer_config.json", config.dump(2) + "\n");
 }
 

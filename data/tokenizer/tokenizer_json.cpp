@@ -1,178 +1,184 @@
 #include "data/tokenizer/tokenizer_json.h"
 
 #include <algorithm>
-#include <set>
+#include <initializer_list>
 
 #include "core/hash.h"
 #include "core/json.h"
+#include "data/tokenizer/byte_level.h"
 
 namespace plumb::data {
 
 namespace {
 
-constexpr const char* kSupported = "this version reads byte-level BPE (GPT-2, RoBERTa, GPT-NeoX, Llama-3, Qwen2, ...)";
-
 // Only NFC, alone or in sequences.
-bool read_normalizer(const JsonPlace& place) {
+bool only_nfc(const JsonPlace& place) {
+  if (place.at("type").text() == "NFC") return true;
+  if (place.at("type").text() != "Sequence") return false;
+  const JsonPlace list = place.at("normalizers").array();
+  for (size_t i = 0; i < list.size(); ++i)
+    if (!only_nfc(list[i])) return false;
+  return list.size() > 0;
+}
+
+// Cuts, and ByteLevel as the last one. `closed`: ByteLevel was met.
+bool only_cuts(const JsonPlace& place, bool& closed) {
   const std::string& type = place.at("type").text();
-  if (type == "NFC") return true;
-  if (type == "Sequence") {
-    const JsonPlace list = place.at("normalizers");
-    list.array();
-    bool nfc = false;
-    for (size_t i = 0; i < list.size(); ++i) nfc |= read_normalizer(list[i]);
-    return nfc;
+  if (closed) return false;
+  if (type == "ByteLevel") return closed = true;
+  if (type == "Digits") return true;
+  if (type == "Split") {
+    const auto literal = place.at("pattern").find("String");
+    return !literal || !literal->text().empty();
   }
-  const bool llama2 = type == "Prepend" || type == "Replace";
-  place.fail(fmt::format("normalizer {} is not supported{}", type,
-                         llama2 ? " (Llama-2 and other SentencePiece tokenizers)" : ""),
-             kSupported);
+  if (type != "Sequence") return false;
+  const JsonPlace list = place.at("pretokenizers").array();
+  for (size_t i = 0; i < list.size(); ++i)
+    if (!only_cuts(list[i], closed)) return false;
+  return true;
 }
 
-void read_decoder(const JsonPlace& place) {
+// ByteLevel makes one text, which Fuse leaves alone.
+bool only_byte_level(const JsonPlace& place) {
   const std::string& type = place.at("type").text();
-  if (type == "ByteLevel" || type == "Fuse") return;  // ByteLevel makes one text, which Fuse leaves alone
-  if (type != "Sequence") place.fail(fmt::format("decoder {} is not supported", type), kSupported);
-  const JsonPlace list = place.at("decoders");
-  list.array();
-  for (size_t i = 0; i < list.size(); ++i) read_decoder(list[i]);
-}
-
-// `tokenizers` gives an added token the id that its text has in the vocabulary, else the next free one, whatever the
-// file says; a file that says otherwise would mean one thing here and another there.
-std::vector<AddedToken> read_added_tokens(const JsonPlace& list, const ModelAndIds& base) {
-  list.array();
-  std::vector<AddedToken> added;
-  std::set<std::string> contents;
-  int64_t largest = -1;
+  if (type == "ByteLevel" || type == "Fuse") return true;
+  if (type != "Sequence") return false;
+  const JsonPlace list = place.at("decoders").array();
+  bool first = true;
   for (size_t i = 0; i < list.size(); ++i) {
-    const JsonPlace place = list[i];
-    AddedToken token;
-    token.content = place.at("content").text();
-    token.special = place.boolean("special", false);
-    token.single_word = place.boolean("single_word", false);
-    token.lstrip = place.boolean("lstrip", false);
-    token.rstrip = place.boolean("rstrip", false);
-    token.normalized = place.boolean("normalized", !token.special);
-    const int64_t id = place.at("id").integer(0, INT32_MAX);
-    if (token.content.empty()) place.fail("expected a token with text, found an empty one");
-    if (!contents.insert(token.content).second)
-      place.fail(fmt::format("expected each added token once, found \"{}\" again", token.content));
-    const int32_t known = base.model->id(token.content);
-    const int64_t next = largest >= base.entries ? largest + 1 : base.entries;
-    const int64_t assigned = known >= 0 ? known : next;
-    if (id != assigned)
-      place.fail(fmt::format("expected id {} for \"{}\", found {}", assigned, token.content, id),
-                 known >= 0 ? "the token has another id in model.vocab"
-                            : "ids of added tokens follow the vocabulary without gaps, in the order of the list");
-    token.id = static_cast<int32_t>(assigned);
-    largest = std::max(largest, assigned);
-    added.push_back(std::move(token));
+    const std::string& part = list[i].at("type").text();
+    if (part != (first ? "ByteLevel" : "Fuse")) return false;
+    first = false;
   }
-  return added;
+  return !first;
 }
 
-int32_t known_id(const JsonPlace& id, const TokenizerParts& parts) {
-  const auto value = static_cast<int32_t>(id.integer(0, INT32_MAX));
-  const auto& tokens = parts.model->tokens();
-  const bool in_vocabulary = static_cast<size_t>(value) < tokens.size() && !tokens[static_cast<size_t>(value)].empty();
-  const bool in_added =
-      std::any_of(parts.added.begin(), parts.added.end(), [&](const AddedToken& token) { return token.id == value; });
-  if (!in_vocabulary && !in_added) id.expected("the id of a token");
-  return value;
+bool byte_level_model(const JsonPlace& model) {
+  if (model_type(model) != "BPE" || !model.at("vocab").value().is_object()) return false;
+  for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"})
+    if (!model.text(affix, "").empty()) return false;
+  if (!model.boolean("byte_fallback", false)) return true;
+  const auto& vocab = model.at("vocab").value();  // with all bytes there is nothing to fall back from
+  for (int byte = 0; byte < 256; ++byte)
+    if (!vocab.contains(to_byte_level(std::string(1, static_cast<char>(byte))))) return false;
+  return true;
 }
 
-void read_template(const JsonPlace& place, TokenizerParts& parts) {
-  const JsonPlace single = place.at("single");
-  single.array();
-  std::vector<int32_t> prefix, suffix;
-  int sequences = 0;
-  for (size_t i = 0; i < single.size(); ++i) {
-    if (single[i].find("Sequence")) {
-      ++sequences;
-      continue;
+void check_version(const JsonPlace& root) {
+  const auto version = root.find("version");
+  if (version && version->text() != "1.0") version->expected("the version \"1.0\"");
+}
+
+// A tokenizer.json alone does not say which token ends a document; the names that published tokenizers use do.
+void take_usual(const std::vector<AddedToken>& added, SpecialTokens& named) {
+  const auto take = [&](std::string& into, std::initializer_list<const char*> names) {
+    for (const char* name : names) {
+      const bool found = std::any_of(added.begin(), added.end(),
+                                     [&](const AddedToken& token) { return token.special && token.content == name; });
+      if (into.empty() && found) into = name;
     }
-    const std::string& name = single[i].at("SpecialToken").at("id").text();
-    const JsonPlace ids = place.at("special_tokens").at(name).at("ids");
-    ids.array();
-    for (size_t k = 0; k < ids.size(); ++k) (sequences ? suffix : prefix).push_back(known_id(ids[k], parts));
-  }
-  if (sequences != 1) single.fail(fmt::format("expected one Sequence, found {}", sequences));
-  parts.prefix.insert(parts.prefix.begin(), prefix.begin(), prefix.end());
-  parts.suffix.insert(parts.suffix.end(), suffix.begin(), suffix.end());
+  };
+  take(named.bos, {"<s>", "<|begin_of_text|>", "<bos>"});
+  take(named.eos, {"</s>", "<|end_of_text|>", "<|endoftext|>", "<eos>"});
+  take(named.pad, {"<pad>", "<|padding|>", "<|pad|>", "[PAD]"});
 }
 
-void read_post_processor(const JsonPlace& place, TokenizerParts& parts) {
-  const std::string& type = place.at("type").text();
-  if (type == "ByteLevel") return;  // moves offsets, no ids
-  if (type == "Sequence") {
-    const JsonPlace list = place.at("processors");
-    list.array();
-    for (size_t i = 0; i < list.size(); ++i) read_post_processor(list[i], parts);
-  } else if (type == "TemplateProcessing") {
-    read_template(place, parts);
-  } else if (type == "RobertaProcessing" || type == "BertProcessing") {
-    const JsonPlace first = place.at("cls"), last = place.at("sep");
-    for (const JsonPlace& pair : {first, last})
-      if (!pair.value().is_array() || pair.size() != 2) pair.expected("a token and its id");
-    parts.prefix.insert(parts.prefix.begin(), known_id(first[1], parts));
-    parts.suffix.push_back(known_id(last[1], parts));
-  } else {
-    place.fail(fmt::format("post_processor {} is not supported", type), kSupported);
-  }
-}
-
-}  // namespace
-
-TokenizerParts read_tokenizer_json(std::string text, const std::string& file) {
-  const auto json = core::parse_json(text, file);
-  const JsonPlace root(json, file);
-  root.object();
-  TokenizerParts parts;
-  const JsonPlace model_place = root.at("model");
-  if (const auto normalizer = root.find("normalizer")) {
-    // The kind of model says more than the first normalizer of a Unigram or WordPiece file.
-    const auto type = model_place.object().find("type");
-    const auto vocab = model_place.find("vocab");
-    if (!(type && type->text() != "BPE") && vocab && vocab->value().is_object())
-      parts.nfc = read_normalizer(*normalizer);
-  }
-  ModelAndIds base = read_bpe_model(model_place);
-  read_pre_tokenizer(root.at("pre_tokenizer"), parts.pre_tokenizer);
-  read_decoder(root.at("decoder"));
-  if (const auto added = root.find("added_tokens")) parts.added = read_added_tokens(*added, base);
-  parts.model = std::move(base.model);
-  if (const auto post = root.find("post_processor")) read_post_processor(*post, parts);
-  parts.canonical = json.dump();
-  parts.json = std::move(text);
-  return parts;
-}
-
-std::optional<int32_t> find_token(const TokenizerParts& parts, const std::string& text) {
-  for (const AddedToken& token : parts.added)
-    if (token.content == text) return token.id;
-  const int32_t id = parts.model->id(text);
-  return id < 0 ? std::nullopt : std::optional<int32_t>(id);
-}
-
-TokenizerPtr make_tokenizer(TokenizerParts parts, const SpecialTokens& specials, const std::string& where) {
-  const auto id_of = [&](const std::string& text, const char* role) -> std::optional<int32_t> {
+template <class Parts>
+void name_specials(Parts& parts, const IdOf& id_of, const std::string& canonical, const SpecialTokens& specials,
+                   const std::string& where) {
+  const auto find = [&](const std::string& text, const char* role) -> std::optional<int32_t> {
     if (text.empty()) return std::nullopt;
-    const auto id = find_token(parts, text);
-    if (!id)
+    for (const AddedToken& token : parts.added)
+      if (token.content == text) return token.id;
+    const int32_t id = id_of(text);
+    if (id < 0)
       fail_input(where, fmt::format("expected a token of the vocabulary for {}, found \"{}\"", role, text),
                  "tokenizer.special_tokens and tokenizer_config.json name tokens that exist");
     return id;
   };
-  parts.bos = id_of(specials.bos, "bos");
-  parts.eos = id_of(specials.eos, "eos");
-  parts.pad = id_of(specials.pad, "pad");
-  for (const std::string& extra : specials.extra) id_of(extra, "special_tokens.extra");
+  parts.bos = find(specials.bos, "bos");
+  parts.eos = find(specials.eos, "eos");
+  parts.pad = find(specials.pad, "pad");
+  for (const std::string& extra : specials.extra) find(extra, "special_tokens.extra");
   // Which tokens begin, end and fill a text decides about ids as much as the vocabulary does.
-  for (const auto& id : {parts.bos, parts.eos, parts.pad}) parts.canonical += fmt::format("\n{}", id.value_or(-1));
-  parts.digest = core::sha256(parts.canonical);
-  parts.canonical = {};
-  return std::make_shared<BpeTokenizer>(std::move(parts));
+  std::string identity = canonical;
+  for (const auto& id : {parts.bos, parts.eos, parts.pad}) identity += fmt::format("\n{}", id.value_or(-1));
+  parts.digest = core::sha256(identity);
+}
+
+template <class Parts>
+void read_around(const JsonPlace& root, const IdOf& id_of, int64_t entries,
+                 const std::function<bool(int32_t)>& in_vocabulary, Parts& parts) {
+  if (const auto added = root.find("added_tokens")) parts.added = read_added_tokens(*added, id_of, entries);
+  const auto post = root.find("post_processor");
+  if (!post) return;
+  Surroundings around;
+  const auto has = [&](int32_t id) {
+    return in_vocabulary(id) ||
+           std::any_of(parts.added.begin(), parts.added.end(), [&](const AddedToken& token) { return token.id == id; });
+  };
+  read_post_processor(*post, has, around);
+  parts.prefix = std::move(around.prefix);
+  parts.suffix = std::move(around.suffix);
+}
+
+TokenizerParts read_fast(const JsonPlace& root) {
+  TokenizerParts parts;
+  parts.nfc = root.find("normalizer").has_value();
+  ModelAndIds base = read_bpe_model(root.at("model"));
+  parts.model = std::move(base.model);
+  read_pre_tokenizer(root.at("pre_tokenizer"), parts.pre_tokenizer);
+  const BpeModel& model = *parts.model;
+  const auto in_vocabulary = [&](int32_t id) {
+    return static_cast<size_t>(id) < model.tokens().size() && !model.tokens()[static_cast<size_t>(id)].empty();
+  };
+  read_around(
+      root, [&](std::string_view text) { return model.id(text); }, base.entries, in_vocabulary, parts);
+  return parts;
+}
+
+}  // namespace
+
+bool has_fast_form(const JsonPlace& root) {
+  const auto normalizer = root.find("normalizer"), cuts = root.find("pre_tokenizer"), decoder = root.find("decoder");
+  bool closed = false;
+  return cuts && decoder && (!normalizer || only_nfc(*normalizer)) && only_cuts(*cuts, closed) && closed &&
+         only_byte_level(*decoder) && byte_level_model(root.at("model").object());
+}
+
+PipelineParts read_pipeline(const JsonPlace& root) {
+  PipelineParts parts;
+  if (const auto normalizer = root.find("normalizer")) parts.normalizer = read_normalizer(*normalizer);
+  if (const auto cuts = root.find("pre_tokenizer")) parts.pre_tokenizer = read_text_pre_tokenizer(*cuts);
+  if (const auto decoder = root.find("decoder")) parts.decoder = read_decoder(*decoder);
+  parts.model = read_token_model(root.at("model"));
+  const Vocabulary& vocabulary = parts.model->vocabulary();
+  read_around(
+      root, [&](std::string_view text) { return vocabulary.id(text); }, static_cast<int64_t>(vocabulary.entries()),
+      [&](int32_t id) { return vocabulary.has(id); }, parts);
+  return parts;
+}
+
+TokenizerPtr tokenizer_of_json(std::string text, const std::string& file, const SpecialTokens& specials,
+                               bool usual_names, const std::string& where) {
+  const auto json = core::parse_json(text, file);
+  const JsonPlace root(json, file);
+  root.object();
+  check_version(root);
+  SpecialTokens named = specials;
+  const auto finish = [&](auto& parts, const IdOf& id_of) {
+    if (usual_names) take_usual(parts.added, named);
+    parts.json = std::move(text);
+    name_specials(parts, id_of, json.dump(), named, where);
+  };
+  if (has_fast_form(root)) {
+    TokenizerParts parts = read_fast(root);
+    finish(parts, [&](std::string_view token) { return parts.model->id(token); });
+    return std::make_shared<BpeTokenizer>(std::move(parts));
+  }
+  PipelineParts parts = read_pipeline(root);
+  finish(parts, [&](std::string_view token) { return parts.model->vocabulary().id(token); });
+  return std::make_shared<PipelineTokenizer>(std::move(parts));
 }
 
 }  // namespace plumb::data

@@ -39,15 +39,18 @@ class WordBatch {
 
  private:
   void flush();
-  static constexpr size_t kItems = 32;
+  static constexpr size_t kItems = 64;
   static constexpr size_t kBuffer = 2048;
+  static constexpr size_t kRoom = 32;  // for the ids of a word that was missed: at most one a byte
   struct Item {
     const char* begin;
     size_t size;
     WordCache::Key key;
     uint64_t hash;
+    const WordCache::Entry* entry;  // nullptr: missed
   };
-  void miss(const Item& item);
+  void write_cached(const WordCache::Entry& entry);
+  void write_ids(const BpeModel::Piece& piece);
   void long_word(const Item& item);
   void write();  // what the buffer holds
   int32_t* room(size_t count) {
@@ -62,6 +65,9 @@ class WordBatch {
   const char* text_end_;
   size_t count_ = 0, filled_ = 0;
   std::array<Item, kItems> items_;
+  std::array<BpeModel::Piece, kItems> missed_;
+  std::array<uint32_t, kItems> missed_items_;
+  std::array<int32_t, kItems * kRoom> missed_ids_;
   std::array<int32_t, kBuffer> buffer_;
 };
 

@@ -58,7 +58,7 @@ class WordCache {
   }
   // Where the word is or would be; entries are overwritten by later words (bounded memory).
   Entry& slot(uint64_t hash) { return entries_[hash & mask_]; }
-  void prefetch(uint64_t hash) const { __builtin_prefetch(&entries_[hash & mask_], 1); }
+  void prefetch(uint64_t hash) const { __builtin_prefetch(&entries_[hash & mask_]); }
   static bool holds(const Entry& entry, const Key& key) {
     return ((entry.key.a ^ key.a) | (entry.key.b ^ key.b) | ((entry.key.c ^ key.c) & kKeyBits)) == 0;
   }
