@@ -21,6 +21,8 @@ const std::vector<Command>& table() {
       {"export", "MODEL OUT --format hf [--dtype bf16|fp32]", "write what serving engines load", export_},
       {"data build", "CFG", "sources -> tokens, with an account of every document", data_build},
       {"data inspect", "DATASET", "look at the samples of a dataset", data_inspect},
+      {"data import", "PREFIX OUT --tokenizer FILE", "a dataset from Megatron's .bin and .idx", data_import},
+      {"data export", "DATASET PREFIX", "a dataset as Megatron's .bin and .idx", data_export},
       {"tokenizer train", "CFG", "train byte-level BPE on data.sources", tokenizer_train},
       {"tokenizer encode", "--tokenizer FILE [--lines] [TEXTFILE]", "text -> ids", tokenizer_encode},
       {"tokenizer decode", "--tokenizer FILE [IDSFILE]", "ids -> text", tokenizer_decode},
