@@ -35,9 +35,9 @@ std::string name_before(std::string_view text, size_t end) {
 Naming naming_of(std::string_view name) {
   static constexpr std::array<std::string_view, 9> passwords = {
       "password", "passwd", "pwd", "passphrase", "passcode", "비밀번호", "패스워드", "비번", "암호"};
-  static constexpr std::array<std::string_view, 14> keys = {
-      "secret",    "token",      "apikey",     "accesskey",   "secretkey", "privatekey", "authkey",
-      "masterkey", "accountkey", "credential", "credentials", "인증키",    "비밀키",     "토큰"};
+  static constexpr std::array<std::string_view, 15> keys = {
+      "secret",     "token",      "apikey",      "accesskey",     "secretkey", "privatekey", "authkey", "masterkey",
+      "accountkey", "credential", "credentials", "authorization", "인증키",    "비밀키",     "토큰"};
   for (const auto word : passwords)
     if (name.ends_with(word)) return Naming::password;
   for (const auto word : keys)
@@ -63,9 +63,10 @@ double bits_per_character(std::string_view value) {
 bool is_example(std::string_view value) {
   std::string lower;
   for (const unsigned char c : value) lower += static_cast<char>(is_upper(c) ? c + 32 : c);
-  for (const auto word : {"example", "your", "xxxx", "****", "....", "changeme", "placeholder", "dummy", "process.env",
+  for (const auto word : {"your", "xxxx", "****", "....", "changeme", "placeholder", "dummy", "process.env",
                           "os.environ", "getenv", "://"})
     if (lower.find(word) != std::string::npos) return true;
+  if (lower == value && lower.find("example") != std::string::npos) return true;  // capitals: a key that says so
   return lower[0] == '$' || lower[0] == '%' || lower[0] == '/' || lower.starts_with("./");
 }
 
@@ -96,7 +97,8 @@ bool is_secret(std::string_view value, Naming naming, bool quoted) {
     if (value.size() < 8 || makeup.digits == 0 || letters == 0) return false;
     return quoted || makeup.signs > 0 || makeup.upper > 0 || makeup.digits > 1;
   }
-  if (value.size() < 16 || makeup.digits < 2 || letters < 2) return false;
+  const bool mixed = makeup.digits > 1 || (makeup.digits > 0 && makeup.upper > 2 && makeup.lower > 2);
+  if (value.size() < 16 || !mixed || letters < 2) return false;
   return bits_per_character(value) >= 3.0 && makeup.in_words * 2 < value.size();
 }
 
@@ -111,14 +113,17 @@ std::optional<Match> assigned_secret(std::string_view text, size_t at) {
   while (i < text.size() && i < at + 3 && (text[i] == ':' || text[i] == '=' || text[i] == '>')) ++i;
   for (int spaces = 0; i < text.size() && text[i] == ' ' && spaces < 2; ++spaces) ++i;
   bool quoted = false;
+  char quote = 0;
   if (i < text.size() && (text[i] == '"' || text[i] == '\'' || text[i] == '`')) {
     quoted = true;
-    ++i;
+    quote = text[i++];
   }
+  for (const std::string_view scheme : {"Bearer ", "Basic ", "Token "})
+    if (text.substr(std::min(i, text.size())).starts_with(scheme)) i += scheme.size();
   const size_t begin = i;
   while (i < text.size() && i - begin <= longest_value && is_value(text[i])) ++i;
   if (i < text.size() && (text[i] == '(' || text[i] == '[' || text[i] == '{' || text[i] == '<')) return std::nullopt;
-  if (quoted && (i >= text.size() || text[i] != text[begin - 1])) return std::nullopt;
+  if (quoted && (i >= text.size() || text[i] != quote)) return std::nullopt;
   size_t end = i;
   if (!quoted)
     while (end > begin && (text[end - 1] == '.' || text[end - 1] == '!' || text[end - 1] == '?')) --end;

@@ -105,7 +105,31 @@ std::optional<NumberMatch> business_number(const NumberRun& run, int group) {
   return match_of(Kind::kr_brn, run, group, groups);
 }
 
+namespace {
+
+// "서울 12-345678-90": before 2014 a licence named its region.
+std::optional<NumberMatch> driver_license_of_region(const NumberRun& run, int group) {
+  static constexpr std::array<std::string_view, 16> regions = {"서울", "부산", "경기", "강원", "충북", "충남",
+                                                               "전북", "전남", "경북", "경남", "제주", "대구",
+                                                               "인천", "광주", "대전", "울산"};
+  if (run.length(group) != 2 || run.length(group + 1) != 6 || run.length(group + 2) != 2) return std::nullopt;
+  if (run.joint(group) != Joint::dash || run.joint(group + 1) != Joint::dash) return std::nullopt;
+  if (!run.starts(group) || !run.ends(group + 2)) return std::nullopt;
+  std::string_view before = run.text().substr(0, run[group].begin);
+  if (before.ends_with(' ') || before.ends_with('-')) before.remove_suffix(1);
+  for (const auto region : regions) {
+    if (!before.ends_with(region)) continue;
+    NumberMatch match = match_of(Kind::kr_driver_license, run, group, 3);
+    match.match.begin = before.size() - region.size();
+    return match;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 std::optional<NumberMatch> driver_license(const NumberRun& run, int group) {
+  if (const auto old = driver_license_of_region(run, group)) return old;
   int groups = 4;
   const auto dashed = [&](int from, int joints) {
     for (int i = from; i < from + joints; ++i)

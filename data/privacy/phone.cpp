@@ -66,7 +66,7 @@ bool korean_company(const NumberRun& run, int group) {
   const Joint joint = run.joint(group);
   if (joint != Joint::dash && joint != Joint::space && joint != Joint::dot) return false;
   const int first = number_of(run.digits(group)), second = number_of(run.digits(group + 1));
-  const bool years = second >= first && second <= 2100;
+  const bool years = second > first && second <= 2100;
   return (joint == Joint::dash && !years) || called_phone(run, group);
 }
 
@@ -84,6 +84,7 @@ int korean_contiguous(const NumberRun& run, int group) {
 
 bool american_numbers(std::string_view area, std::string_view exchange) {
   const auto service = [](std::string_view code) { return code[1] == '1' && code[2] == '1'; };
+  if (area == "555") return true;  // of films and examples
   return area[0] >= '2' && area[1] != '9' && exchange[0] >= '2' && !service(area) && !service(exchange);
 }
 
@@ -191,6 +192,9 @@ std::optional<NumberMatch> korean_phone(const NumberRun& run, int group) {
       groups = !spaced || called_phone(run, group) ? 3 : 0;
   } else if (korean_company(run, group)) {
     groups = 2;
+  } else if ((first == "82" || first == "0082") && shape.is({run.length(group), 2, 4, 4}) &&
+             shape.all_joined(3, Joint::dash)) {
+    groups = run.digits(group + 1) == "10" ? 4 : 0;  // 82-10-1234-5678, the "+" left out
   }
   if (groups == 0 || !run.starts(group) || !run.ends(group + groups - 1)) return std::nullopt;
   return phone_match(run, group, groups);

@@ -48,10 +48,6 @@ bool is_home_zero(const NumberRun& run, int group) {
   return run.length(group) == 1 && run.digits(group) == "0" && run.joint(group) == Joint::close;
 }
 
-bool american(std::string_view national) {
-  return national[0] >= '2' && national[3] >= '2' && !(national[1] == '1' && national[2] == '1');
-}
-
 }  // namespace
 
 std::optional<NumberMatch> international_phone(const NumberRun& run, int group) {
@@ -80,7 +76,7 @@ std::optional<NumberMatch> international_phone(const NumberRun& run, int group) 
   }
   if (found == 0) return std::nullopt;
   const std::string_view national(digits + number.code_digits, count - number.code_digits);
-  if (national[0] == '0' || (number.plan.code == 1 && !american(national))) return std::nullopt;
+  if (national[0] == '0' || (number.plan.code == 1 && national[0] == '1')) return std::nullopt;
   NumberMatch match = match_of(Kind::phone, run, group, found);
   match.match.begin = begin;
   return match;

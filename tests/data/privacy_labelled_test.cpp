@@ -414,6 +414,7 @@ std::vector<std::string> negatives(uint64_t seed) {
     texts.push_back("at 1" + dice.from("567", 1) + dice.digits(11) + " ms");  // milliseconds since 1970
     texts.push_back("id " + dice.from("123456789", 1) + dice.digits(17));     // snowflakes
     texts.push_back("주문번호 " + dice.digits(16));
+    texts.push_back("nr " + dice.digits(16));  // one in ten passes Luhn: nothing tells those from cards
     texts.push_back("ref " + dice.from("13789", 1) + dice.digits(11));
     texts.push_back(fmt::format("{}.{}", dice.digits(3), dice.digits(13)));
     texts.push_back(fmt::format("{} {} {} {}", dice.digits(4), dice.digits(3), dice.digits(5), dice.digits(2)));
@@ -463,7 +464,7 @@ TEST(PrivacyLabelled, PrecisionAndRecallByKind) {
   const std::map<std::string, std::pair<double, double>> least = {
       {"email", {1, 1}},        {"ipv4", {0.98, 1}},      {"ipv6", {1, 1}},      {"phone", {0.99, 0.97}},
       {"kr_rrn", {0.97, 0.98}}, {"kr_frn", {0.97, 0.98}}, {"kr_brn", {0.98, 1}}, {"kr_driver_license", {1, 1}},
-      {"kr_passport", {1, 1}},  {"card", {0.97, 1}},      {"iban", {1, 1}},      {"secret", {1, 0.97}}};
+      {"kr_passport", {1, 1}},  {"card", {0.95, 1}},      {"iban", {1, 1}},      {"secret", {1, 0.97}}};
   const auto cases = positives(20261121);
   const auto clean = negatives(4);
   EXPECT_GT(cases.size() + clean.size(), 600u);

@@ -57,6 +57,51 @@ TEST_F(Privacy, EveryKindHasItsTag) {
   EXPECT_EQ(redacted(replace, redacted(replace, "call 415-555-2671")), "call <PHONE>");
 }
 
+// Forms that are easily overlooked, with the part that goes; an empty part: nothing does.
+TEST_F(Privacy, FormsThatAreEasilyOverlooked) {
+  const std::vector<std::pair<std::string, std::string>> forms = {
+      {"82-10-1234-5678로", "82-10-1234-5678"},
+      {"1577-1577", "1577-1577"},
+      {"1577-1592", ""},
+      {"call 555-123-4567", "555-123-4567"},
+      {"555-123-4567", "555-123-4567"},
+      {"+1 (555) 123-4567", "+1 (555) 123-4567"},
+      {"1-800-flowers", ""},
+      {"서울 12-345678-90", "서울 12-345678-90"},
+      {"서울-12-345678-90", "서울-12-345678-90"},
+      {"12-345678-90", ""},
+      {"kim@naver.com.Then we", "kim@naver.com"},
+      {"01012345678@naver.com", "01012345678@naver.com"},
+      {"user:pass1234@host.org", "pass1234@host.org"},
+      {"mysql://root:s3cr3t!x@db:3306/a", "s3cr3t!x"},
+      {"Authorization: Bearer 8f14e45fceea167a5a36dedd4bea2543", "8f14e45fceea167a5a36dedd4bea2543"},
+      {"aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCY"
+       "EXAMPLEKEY",
+       "wJalrXUtnFEMI/K7MDENG/bPxRfiCY"
+       "EXAMPLEKEY"},
+      {"::ffff:8.34.200.9", "8.34.200.9"},
+      {"[2001:4860:4860::8888]:53", "2001:4860:4860::8888"},
+      {"2001:4860:4860::8888: it answers", "2001:4860:4860::8888"},
+      {"900101\u22121234567", "900101\u22121234567"},
+      {"900101-1234567-1", ""},
+      {"주민등록번호는 9001011234568입니다", "9001011234568"},
+      {"8801234567893", ""},
+      {"연락처: 010-1234-5678,010-8765-4321", "010-1234-5678|010-8765-4321"},
+      {"kim@naver.com/lee@naver.com", "kim@naver.com|lee@naver.com"},
+      {"4111 1111 1111 1111 123", "4111 1111 1111 1111"},
+      {"4111.1111.1111.1111", "4111.1111.1111.1111"},
+      {"4444 4111 1111 1111 1111", ""},
+  };
+  for (const auto& [text, expected] : forms) {
+    std::vector<privacy::Match> found;
+    privacy::find_values(text, privacy::all_kinds, found);
+    std::string parts;
+    for (const auto& match : found)
+      parts += (parts.empty() ? "" : "|") + text.substr(match.begin, match.end - match.begin);
+    EXPECT_EQ(parts, expected) << text;
+  }
+}
+
 TEST_F(Privacy, ActionsByKind) {
   auto mixed = section("replace");
   mixed.kinds = {"email", "phone", "card"};
