@@ -73,7 +73,7 @@ TEST_F(Privacy, FormsThatAreEasilyOverlooked) {
       {"kim@naver.com.Then we", "kim@naver.com"},
       {"01012345678@naver.com", "01012345678@naver.com"},
       {"user:pass1234@host.org", "pass1234@host.org"},
-      {"mysql://root:s3cr3t!x@db:3306/a", "s3cr3t!x"},
+      {"mysql://app:s3cr3t!x@db:3306/a", "s3cr3t!x"},
       {"Authorization: Bearer 8f14e45fceea167a5a36dedd4bea2543", "8f14e45fceea167a5a36dedd4bea2543"},
       {"aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCY"
        "EXAMPLEKEY",
