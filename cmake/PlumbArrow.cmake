@@ -32,14 +32,14 @@ else()
   message(STATUS "Arrow: not built (no pyarrow wheel); Parquet files and s3:// paths are refused, everything else works")
 endif()
 
-# The units that see Arrow are *_arrow.cpp; last of all folders, like LibTorch's headers. Their twins no_arrow.cpp are
+# The units that see Arrow are *_arrow.cpp and *_arrow_test.cpp; last of all folders, like LibTorch's headers. Their twins no_arrow.cpp are
 # built without it. The libraries are linked where the room is; nobody else sees a header.
 function(plumb_use_arrow target)
   if(NOT PLUMB_HAS_ARROW)
     return()
   endif()
   get_target_property(sources ${target} SOURCES)
-  list(FILTER sources INCLUDE REGEX "_arrow\\.cpp$")
+  list(FILTER sources INCLUDE REGEX "_arrow(_test)?\\.cpp$")
   set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "-idirafter;${PLUMB_ARROW_INCLUDE}")
   target_link_libraries(${target} PUBLIC ${PLUMB_ARROW_LIBRARIES})
 endfunction()

@@ -44,7 +44,8 @@ class JsonLines : public RowReader {
 
   bool next(Row& row) override {
     for (;;) {
-      if (in_.peek() == CharReader::kEnd || in_.position() >= end_) return false;
+      const uint64_t start = in_.position();  // of the first row before a byte order mark
+      if (start >= end_ || in_.peek() == CharReader::kEnd) return false;
       row.line = in_.line(), row.offset = in_.position();
       const bool whole = take_line();
       if (line_.find_first_not_of(" \t\r\n") == std::string::npos) continue;

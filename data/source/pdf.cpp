@@ -61,8 +61,8 @@ Document pdf_document(const std::filesystem::path& file) {
   static const std::string program = find_program("pdftotext");
   const ChildLimits limits;
   // An absolute path: a name that begins with "-" would be an option.
-  const auto result = run_child(
-      program, {"-q", "-enc", "UTF-8", "-eol", "unix", std::filesystem::absolute(file).string(), "-"}, limits);
+  const auto result =
+      run_child(program, {"-enc", "UTF-8", "-eol", "unix", std::filesystem::absolute(file).string(), "-"}, limits);
   check(file.string(), result, limits);
   Document document = join_pages(result.output);
   if (document.text.find_first_not_of(" \t\n") == std::string::npos) {

@@ -33,6 +33,7 @@ Lines lines_of(std::string_view page) {
 // Runs of digits are one sign, so that "Page 9" and "Page 10" are the same line.
 std::string pattern_of(std::string_view line) {
   std::string pattern;
+  line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
   for (const char c : line) {
     if (c < '0' || c > '9')
       pattern += c;

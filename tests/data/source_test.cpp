@@ -24,6 +24,17 @@ class SourceTest : public DataTest {
         });
     return out;
   }
+  // Of a file that cannot be read to its end: an Error when strict, else one malformed row beside what came before.
+  std::string damage(const std::string& file, size_t before = 0) {
+    const auto got = read(source(file));
+    EXPECT_EQ(got.records.size(), before) << file;
+    EXPECT_EQ(got.malformed.size(), 1u) << file;
+    const auto error = error_of([&] { read(source(file), true); });
+    if (got.malformed.size() != 1) return error;
+    const auto reason = got.malformed[0].substr(got.malformed[0].find(": ") + 2);
+    EXPECT_THAT(error, testing::HasSubstr(reason));
+    return got.malformed[0];
+  }
   std::vector<std::string> texts(const config::Source& from) {
     std::vector<std::string> out;
     for (auto& record : read(from).records) out.push_back(record.text);
@@ -62,7 +73,7 @@ TEST_F(SourceTest, TextFileIsOneDocument) {
   EXPECT_EQ(texts(source(write("short.txt", "\xEF\xBB"))), Texts{"\xEF\xBB"});
   EXPECT_EQ(texts(source(write("empty.txt", ""))), Texts{""});
   EXPECT_EQ(texts(source(write("nul.txt", std::string_view("a\0b", 3)))), Texts{std::string("a\0b", 3)});
-  EXPECT_THAT(error_of([&] { texts(source(write("utf16.txt", "\xFF\xFEh\0i"))); }), testing::HasSubstr("UTF-16"));
+  EXPECT_THAT(damage(write("utf16.txt", "\xFF\xFEh\0i")), testing::HasSubstr("UTF-16"));
   EXPECT_THAT(error_of([&] { texts(source(folder_ / "a.txt", "alpaca")); }), testing::HasSubstr("needs rows"));
 }
 
@@ -133,14 +144,17 @@ TEST_F(SourceTest, Compressed) {
   for (const auto& [name, bytes] : {std::pair{"cut.jsonl.gz", gzip(one + two)}, {"cut.jsonl.zst", zstd(one + two)}}) {
     for (const size_t keep : {size_t{0}, size_t{5}, bytes.size() / 2, bytes.size() - 1}) {
       const auto file = write(name, bytes.substr(0, keep));
-      EXPECT_THAT(error_of([&] { texts(source(file)); }), testing::HasSubstr("ends early")) << name << " " << keep;
+      // The frame's checksum is missing, the rows before it are not.
+      const size_t before = keep + 1 == bytes.size() ? read(source(file)).records.size() : 0;
+      EXPECT_THAT(damage(file, before), testing::HasSubstr("ends early")) << name << " " << keep;
     }
     std::string damaged = bytes;
     damaged[bytes.size() / 2] = static_cast<char>(damaged[bytes.size() / 2] ^ 0x55);
     const auto file = write(name, damaged);
-    EXPECT_NE(error_of([&] { texts(source(file)); }), "no error") << name;
+    EXPECT_NE(error_of([&] { read(source(file), true); }), "no error") << name;
+    EXPECT_GE(read(source(file)).malformed.size(), 1u) << name;
   }
-  EXPECT_THAT(error_of([&] { texts(source(write("no.jsonl.gz", "plain text"))); }), testing::HasSubstr("damaged gzip"));
+  EXPECT_THAT(damage(write("no.jsonl.gz", "plain text")), testing::HasSubstr("no.jsonl.gz:1: damaged gzip"));
 }
 
 TEST_F(SourceTest, JsonArrayAndObjectKeyedById) {
@@ -160,7 +174,10 @@ TEST_F(SourceTest, JsonArrayAndObjectKeyedById) {
   for (const char* broken : {"[{\"text\": \"a\"}", "[{\"text\": \"a\"} {}]", "{\"a\": {\"text\": \"a\"}", "[1] x", "x",
                              "[{\"text\": \"a", "[,]", "{\"a\": {}} {\"b\": {}}"}) {
     const auto file = write("broken.json", broken);
-    EXPECT_THAT(error_of([&] { texts(source(file)); }), testing::HasSubstr("expected")) << broken;
+    const auto got = read(source(file));
+    EXPECT_GE(got.malformed.size(), 1u) << broken;
+    EXPECT_THAT(got.malformed.back(), testing::HasSubstr("expected")) << broken;
+    EXPECT_THAT(error_of([&] { read(source(file), true); }), testing::HasSubstr("broken.json:1")) << broken;
   }
 }
 
@@ -189,8 +206,8 @@ TEST_F(SourceTest, CsvByRfc4180) {
   EXPECT_EQ(got.malformed[2], "a.csv:9: invalid UTF-8 in column \"question\"");
   EXPECT_EQ(read(source(write("open.csv", "text\nfine\n\"never closed\n"))).malformed.size(), 1u);
   EXPECT_EQ(texts(source(write("t.tsv", "text\tlabel\na,b\t1\n"))), Texts{"a,b"});
-  EXPECT_THAT(error_of([&] { read(source(write("e.csv", ""))); }), testing::HasSubstr("header row"));
-  EXPECT_THAT(error_of([&] { read(source(write("d.csv", "a,a\n1,2\n"))); }), testing::HasSubstr("twice"));
+  EXPECT_THAT(damage(write("e.csv", "")), testing::HasSubstr("header row"));
+  EXPECT_THAT(damage(write("d.csv", "a,a\n1,2\n")), testing::HasSubstr("twice"));
 }
 
 TEST_F(SourceTest, Formats) {
@@ -227,14 +244,105 @@ TEST_F(SourceTest, Formats) {
 
 TEST_F(SourceTest, FoldersAndGlobsAreSorted) {
   write("d/b.txt", "b"), write("d/a.txt", "a"), write("d/sub/c.txt", "c");
-  write("d/.hidden.txt", "no"), write("d/.git/x.txt", "no"), write("d/readme.md", "no");
+  write("d/.hidden.txt", "no"), write("d/.git/x.txt", "no"), write("d/readme.rst", "no");
   EXPECT_EQ(texts(source(folder_ / "d")), (Texts{"a", "b", "c"}));
   EXPECT_EQ(texts(source(folder_ / "d/*.txt")), (Texts{"a", "b"}));
   EXPECT_EQ(texts(source(folder_ / "d/**/*.txt")), (Texts{"a", "b", "c"}));
   EXPECT_EQ(texts(source(folder_ / "d/[a]*")), Texts{"a"});
   EXPECT_THAT(error_of([&] { texts(source(folder_ / "d/*.csv")); }), testing::HasSubstr("no readable file"));
   EXPECT_THAT(error_of([&] { texts(source(folder_ / "none")); }), testing::HasSubstr("no such file"));
-  EXPECT_THAT(error_of([&] { texts(source(folder_ / "d/readme.md")); }), testing::HasSubstr("found \".md\""));
+  EXPECT_THAT(error_of([&] { texts(source(folder_ / "d/readme.rst")); }), testing::HasSubstr("found \".rst\""));
+  std::vector<std::filesystem::path> passed_over;
+  EXPECT_EQ(source_files(source(folder_ / "d"), &passed_over).size(), 3u);
+  ASSERT_EQ(passed_over.size(), 1u);
+  EXPECT_EQ(passed_over[0].filename(), "readme.rst");
+  EXPECT_THAT(error_of([&] { texts(source(write("upper.TXT", "x"), "alpaca")); }), testing::HasSubstr("one document"));
+}
+
+TEST_F(SourceTest, OneDamagedFileDoesNotEndAFolder) {
+  write("f/a.jsonl", "{\"text\": \"a\"}\n");
+  write("f/b.jsonl.gz", gzip("{\"text\": \"b\"}\n").substr(0, 20));
+  write("f/c.json", "[{\"text\": \"c\"}, {\"text\": ");
+  write("f/d.txt", "d");
+  const auto got = read(source(folder_ / "f"));
+  ASSERT_EQ(got.records.size(), 3u);
+  EXPECT_EQ(got.records[1].text, "c");
+  EXPECT_EQ(got.records[1].file, 2u);
+  EXPECT_EQ(got.records[2].text, "d");
+  ASSERT_EQ(got.malformed.size(), 2u);
+  EXPECT_THAT(got.malformed[0], testing::StartsWith("f/b.jsonl.gz:1: gzip stream ends early"));
+  EXPECT_THAT(got.malformed[1], testing::StartsWith("f/c.json:1: expected"));
+  EXPECT_THAT(error_of([&] { read(source(folder_ / "f"), true); }), testing::HasSubstr("b.jsonl.gz:1"));
+  std::filesystem::permissions(folder_ / "f/d.txt", std::filesystem::perms::none);
+  EXPECT_EQ(read(source(folder_ / "f")).malformed.size(), ::geteuid() == 0 ? 2u : 3u);  // root reads everything
+}
+
+TEST_F(SourceTest, RowsHaveTheirOwnIdsAndPlaces) {
+  auto from =
+      source(write("i.jsonl", "{\"id\": 7, \"text\": \"a\"}\n\n{\"text\": \"b\"}\n{\"id\": {}, \"text\": \"c\"}\n"));
+  auto got = read(from);
+  ASSERT_EQ(got.records.size(), 3u);
+  EXPECT_EQ(got.records[0].key, "7");
+  EXPECT_EQ(got.records[1].key, "");
+  EXPECT_EQ(got.records[1].line, 3);
+  EXPECT_EQ(got.records[1].offset, 24u);
+  EXPECT_EQ(got.records[2].key, "");
+  from = source(write("j.jsonl", "{\"doc\": \"x/1\", \"body\": \"a\"}\n{\"body\": \"b\"}\n{\"doc\": \"x/2\"}\n"));
+  from.fields = {{"text", "body"}, {"id", "doc"}};
+  got = read(from);
+  ASSERT_EQ(got.records.size(), 1u);
+  EXPECT_EQ(got.records[0].key, "x/1");
+  ASSERT_EQ(got.malformed.size(), 2u);
+  EXPECT_THAT(got.malformed[0], testing::HasSubstr("expected a field \"doc\""));
+  EXPECT_THAT(got.malformed[1], testing::EndsWith("(id \"x/2\")"));
+}
+
+TEST_F(SourceTest, EveryCutOfAFileReadsEveryRowOnce) {
+  std::string content = "\xEF\xBB\xBF";
+  for (int i = 0; i < 60; ++i) {
+    content += "{\"text\": \"" + std::string(static_cast<size_t>(i * 7 % 23), 'x') + std::to_string(i) + "\"}\n";
+    if (i % 9 == 0) content += "\n";
+    if (i % 13 == 0) content += "broken\r\n";
+  }
+  for (const bool end_of_line : {true, false}) {
+    const auto from = source(write("cut.jsonl", end_of_line ? content : content.substr(0, content.size() - 1)));
+    const auto whole = read(from);
+    ASSERT_EQ(whole.records.size(), 60u);
+    const auto file = source_files(from).at(0);
+    for (const uint64_t size : {1ull, 7ull, 64ull, 100ull, 1000ull, 1000000ull}) {
+      const auto scan = scan_file(file, size);
+      EXPECT_EQ(scan.sha256, scan_file(file, 0).sha256);
+      Read parts;
+      for (const auto& range : scan.ranges) {
+        Visit visit;
+        visit.take = [&](Record&& record) { return parts.records.push_back(std::move(record)), true; };
+        visit.on_malformed = [&](const std::string& where, const std::string& reason) {
+          parts.malformed.push_back(where.substr(folder_.string().size() + 1) + ": " + reason);
+        };
+        EXPECT_TRUE(visit_file(from, file, 0, range, visit));
+      }
+      ASSERT_EQ(parts.records.size(), 60u) << size;
+      EXPECT_EQ(parts.malformed, whole.malformed) << size;
+      for (size_t i = 0; i < 60; ++i) {
+        EXPECT_EQ(parts.records[i].text, whole.records[i].text) << size;
+        EXPECT_EQ(parts.records[i].where, whole.records[i].where) << size;
+        EXPECT_EQ(parts.records[i].offset, whole.records[i].offset) << size;
+      }
+    }
+  }
+  // Cuts anywhere, also within a row.
+  const auto from = source(write("cut.jsonl", content));
+  const auto file = source_files(from).at(0);
+  for (uint64_t at = 0; at <= content.size(); ++at) {
+    size_t rows = 0;
+    Visit visit;
+    visit.take = [&](Record&&) { return ++rows, true; };
+    visit_file(from, file, 0, {0, at, 1}, visit);
+    visit_file(from, file, 0, {at, content.size(), 1}, visit);
+    ASSERT_EQ(rows, 60u) << at;
+  }
+  const auto packed = source_files(source(write("p.jsonl.gz", gzip(content)))).at(0);
+  EXPECT_EQ(scan_file(packed, 10).ranges.size(), 1u);
 }
 
 TEST_F(SourceTest, MaxDocumentsAndIds) {
