@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "core/error.h"
 #include "data/clean/identity.h"
@@ -55,30 +56,34 @@ struct Cleaner::State {
     if (section.normalize == "nfkc" && to_nfkc(text)) ++counts.repairs["nfkc"];
   }
 
-  // The threshold that the text failed, after the rule's name.
-  const char* judge(Rule rule, std::string& text, const LanguageTraits& traits, const Segmenter& segmenter,
-                    CleanCounts& counts) const {
+  // The threshold that the text failed, or nullptr. `judged` is made anew after the text has changed.
+  const char* judge(Rule rule, std::string& text, std::optional<Judged>& judged, const LanguageTraits& traits,
+                    const Segmenter& segmenter, CleanCounts& counts) const {
     thread_local std::string kept;
     if (rule == boilerplate) {
-      if (remove_boilerplate(section.boilerplate, text, kept, counts.lines_removed)) text.swap(kept);
+      if (!remove_boilerplate(section.boilerplate, text, kept, counts.lines_removed)) return nullptr;
+      text.swap(kept);
+      judged.reset();
       return nullptr;
     }
-    Judged judged(text, segmenter);
+    if (!judged) judged.emplace(text, segmenter);
     switch (rule) {
       case gopher_repetition:
-        return judge_gopher_repetition(section.gopher_repetition, judged);
+        return judge_gopher_repetition(section.gopher_repetition, *judged);
       case gopher_quality:
-        return judge_gopher_quality(section.gopher_quality, traits, judged);
+        return judge_gopher_quality(section.gopher_quality, traits, *judged);
       case c4_paragraphs:
-        return judge_c4_paragraphs(section.c4_paragraphs, judged);
+        return judge_c4_paragraphs(section.c4_paragraphs, *judged);
       case fineweb:
-        return judge_fineweb(section.fineweb, judged);
+        return judge_fineweb(section.fineweb, *judged);
       default:
         break;
     }
-    const char* failed = judge_c4(section.c4, traits, judged, kept, counts.lines_removed);
-    if (!failed) text.swap(kept);
-    return failed;
+    if (const char* failed = judge_c4(section.c4, traits, *judged, kept, counts.lines_removed)) return failed;
+    if (kept == text) return nullptr;
+    text.swap(kept);
+    judged.reset();
+    return nullptr;
   }
 
   // Why the language is not wanted, or nullptr.
@@ -112,9 +117,10 @@ CleanResult Cleaner::judge(std::string& text, const std::string& language, const
   CleanResult result;
   result.language = language;
   const LanguageTraits traits = language_traits(language);
+  std::optional<Judged> judged;
   for (size_t i = 0; i < rule_count && result.kept; ++i) {
     if (!state_->on[i]) continue;
-    const char* failed = state_->judge(static_cast<Rule>(i), text, traits, segmenter, counts);
+    const char* failed = state_->judge(static_cast<Rule>(i), text, judged, traits, segmenter, counts);
     if (!failed) continue;
     result.kept = false;
     result.rule = fmt::format("{}.{}", kRuleNames[i], failed);
