@@ -12,19 +12,26 @@
 
 #include "core/config/config.h"
 #include "data/batch.h"
+#include "data/build/crew.h"
 #include "data/chat_template.h"
+#include "data/decontaminate/contamination.h"
 #include "data/row_stream.h"
+#include "data/token_ledger.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace plumb::data {
 
 struct BuildReport {  // counts that balance: read = kept + each kind of loss
   int64_t documents = 0, kept = 0, held_out = 0, malformed = 0, empty = 0, too_long = 0;
+  int64_t filtered = 0, personal = 0, contaminated = 0;  // dropped by data.clean, data.privacy, data.decontaminate
+  int64_t duplicates = 0;                                // dropped by data.dedup
   int64_t bytes = 0, tokens = 0, trained_tokens = 0, special_texts = 0, invalid_utf8 = 0;
   int64_t split = 0;        // documents longer than a sequence that were cut into several (too_long: split)
   std::string held_out_by;  // "" none; "hash"; "rank of hash" or "tail of each document" below 20 documents
   std::vector<std::string> first_malformed;  // "file:line: reason" of the first few
+  TokenLedger ledger;
   nlohmann::ordered_json json() const;
+  static BuildReport from_json(const nlohmann::ordered_json&, const std::string& where);
 };
 
 // One part of the data with its own documents: "train", "validation", "replay".
@@ -38,8 +45,16 @@ struct BuildRequest {
   bool validation = false;      // build the held-out part instead of the rest
   bool strict = false;
   SpecialInText special_in_text = SpecialInText::text;
+  config::CleanSection clean;
+  config::PrivacySection privacy;
+  config::DedupSection dedup;
+  config::DecontaminateSection decontaminate;
+  std::vector<NamedTexts> evaluation_texts;  // what decontamination looks for
+  // The documents of this source alone; deduplicated and held out as among all sources.
+  std::optional<size_t> only_source = {};
   int threads = 1;
-  int64_t tokens_per_shard = int64_t{1} << 27;  // of one tokens-*.bin; a multiple of 8
+  uint64_t unit_bytes = uint64_t{64} << 20;  // of input (and of stored text) that a process takes on at a time
+  Crew::Options crew = {};                   // which of several processes this is
 };
 
 // Tokens of one document or sample, before packing. weight[i] is the loss weight of predicting ids[i] (0 for a prompt;
@@ -50,16 +65,20 @@ struct Sample {
   uint64_t id = 0;
 };
 
-using Progress = std::function<void(double share, const std::string& what)>;
+struct BuildProgress {
+  std::string phase;
+  int64_t done = 0, total = 0;  // total 0: unknown
+  std::string unit, note;
+};
+using Progress = std::function<void(const BuildProgress&)>;
 
 // Immutable folder of hashed shards with a document table. Opening verifies the manifest; blocks are verified on
 // first use; a flipped byte is an Error(bad_input) naming the file and offset.
 class Dataset {
  public:
   static std::shared_ptr<const Dataset> open(const std::filesystem::path& folder);
-  // Builds into cache/<digest>/ if missing; safe when killed (atomic rename) and when several processes race.
-  // part/parts: which slice of the work this process does; the caller runs all parts and then finishes with part = -1
-  // (stage-1 callers use part 0 of 1).
+  // Builds into cache/<digest>/ if missing; what a killed build left is used. Every process of request.crew calls it
+  // and gets the same folder; several builders of the same content do not disturb each other.
   static std::filesystem::path build(const BuildRequest&, const Tokenizer&, const ChatTemplate&,
                                      const std::filesystem::path& cache, const Progress& = {});
 
@@ -77,6 +96,11 @@ class Dataset {
   virtual int64_t document_tokens(int64_t document) const = 0;
   virtual uint64_t document_id(int64_t document) const = 0;
   virtual std::string document_source(int64_t document) const = 0;  // name of its source
+  // "file:line" or "file", the file named as it is called below its source's path.
+  virtual std::string document_where(int64_t document) const { return document_source(document); }
+  // The whole of sources.jsonl, report.json, quarantine.jsonl or tokenizer.json, verified.
+  virtual std::string text_file(const std::string& name) const;
+  virtual void verify() const {}  // every byte of every file
   // Tokens [begin, begin + ids.size()) of a document; weights may be empty (not wanted) or as long as ids.
   virtual void read(int64_t document, int64_t begin, std::span<int32_t> ids, std::span<float> weights) const = 0;
   // Documents in a packed row (before shuffling), for inspection and lineage.

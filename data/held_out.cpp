@@ -14,30 +14,21 @@ uint64_t content_hash(const Record& record) { return content_id("", record); }
 
 }  // namespace
 
-HeldOut::HeldOut(const BuildRequest& request) : share_(request.validation_share), validation_(request.validation) {
+HeldOut::HeldOut(double share, bool validation, bool texts_only, int64_t documents, const Visit& visit)
+    : share_(share), validation_(validation) {
   if (share_ == 0 && !validation_) return;
   if (!(share_ > 0 && share_ < 1)) {
     fail_input("data.validation_share",
                "expected a share between 0 and 100%, found " + std::to_string(share_ * 100) + "%");
   }
-  std::vector<uint64_t> hashes;
-  bool texts = true;
-  for (const auto& source : request.sources) {
-    texts &= source.format == "text";
-    const bool all = visit_source(source, false,
-                                  [&](Record&& record) {
-                                    hashes.push_back(content_hash(record));
-                                    return hashes.size() < kFewDocuments;
-                                  },
-                                  {});
-    if (!all) break;
-  }
-  if (hashes.size() >= kFewDocuments) {
+  if (documents >= kFewDocuments) {
     rule_ = Rule::hash;
-  } else if (texts) {
+  } else if (texts_only) {
     rule_ = Rule::tail;
   } else {
     rule_ = Rule::rank;
+    std::vector<uint64_t> hashes;
+    visit([&](const Record& record) { hashes.push_back(content_hash(record)); });
     std::sort(hashes.begin(), hashes.end());
     hashes.erase(std::unique(hashes.begin(), hashes.end()), hashes.end());
     if (hashes.size() < 2) {

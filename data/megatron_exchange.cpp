@@ -17,7 +17,6 @@ namespace {
 namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
 
-constexpr uint64_t kTokensPerShard = uint64_t{1} << 27;
 constexpr int64_t kMostDocumentTokens = (int64_t{1} << 32) - 1;
 constexpr int64_t kPiece = int64_t{1} << 20;  // tokens of a document that are in memory at a time
 
@@ -31,7 +30,7 @@ uint64_t document_id(const std::vector<int32_t>& ids, uint64_t source) {
 }
 
 MegatronReport copy_documents(const MegatronReader& reader, const Tokenizer& tokenizer, uint64_t source,
-                              bool split_long, int64_t sequence_length, ShardWriter& writer, BuildReport& counts,
+                              bool split_long, int64_t sequence_length, StreamWriter& writer, BuildReport& counts,
                               const Progress& progress) {
   MegatronReport report;
   Sample sample;
@@ -51,10 +50,10 @@ MegatronReport copy_documents(const MegatronReader& reader, const Tokenizer& tok
     sample.id = document_id(sample.ids, source);
     report.without_end += tokenizer.eos() && sample.ids.back() != *tokenizer.eos();
     const bool split = split_long && length > sequence_length;
-    writer.add(sample, 0, split);
+    writer.add(sample, {0, static_cast<uint64_t>(d) + 1, 0}, split);
     ++counts.kept, counts.split += split, counts.tokens += length, counts.trained_tokens += length - 1;
-    if (progress && d % 1024 == 0)
-      progress(static_cast<double>(d) / static_cast<double>(reader.documents()), "importing");
+    counts.ledger.keep(sample.weight);
+    if (progress && d % 1024 == 0) progress({"importing", d, reader.documents(), "documents", ""});
   }
   report.documents = counts.kept, report.tokens = counts.tokens;
   return report;
@@ -76,29 +75,47 @@ MegatronReport import_megatron(const std::string& prefix, const fs::path& folder
   if (!target.has_filename()) target = target.parent_path();  // typed with a slash at its end
   const std::string name = fs::path(megatron_prefix(prefix)).filename().string();
   const BuildFolder building(target, [] {});
-  ShardWriter writer(building.temporary(),
-                     {tokenizer.vocab_size(), sequence_length, kTokensPerShard, packing, tokenizer.digest(), false});
+  StreamWriter writer(building.temporary(),
+                      {0, tokenizer.vocab_size(), sequence_length, packing, tokenizer.digest(), false});
   BuildReport counts;
   const auto report = copy_documents(reader, tokenizer, core::xxh3(name), packing != "concat", sequence_length, writer,
                                      counts, progress);
-  const auto files = writer.finish();
-  if (writer.rows() == 0) fail_input(prefix, fmt::format("no sequence came out of {} documents", reader.documents()));
-  core::write_text(building.temporary() / "tokenizer.json", tokenizer.json());
+  writer.finish();
+  if (counts.kept == 0) fail_input(prefix, fmt::format("no sequence came out of {} documents", reader.documents()));
+  const bool concat = packing == "concat";
+  const int64_t rows = concat ? concat_rows(static_cast<uint64_t>(counts.tokens), sequence_length) : writer.rows();
+  counts.ledger.positions = rows * sequence_length;
+  counts.ledger.padding = counts.ledger.positions - (concat ? counts.tokens - 1 : writer.positions());
+  const fs::path bin = megatron_prefix(prefix) + ".bin";
+  const json source{{"name", name}, {"format", "text"}};
+  const json file{{"source", name},
+                  {"name", bin.filename().string()},
+                  {"bytes", fs::file_size(bin)},
+                  {"sha256", core::sha256_file(bin)}};
+  const json account{{"format", "plumb-report-1"},
+                     {"part", "all"},
+                     {"imported", "megatron"},
+                     {"totals", counts.json()},
+                     {"sources", {source}}};
+  constexpr auto replace = json::error_handler_t::replace;
+  const auto add_file = [&](const std::string& file_name, const std::string& text) {
+    writer.files().push_back(write_hashed(building.temporary(), file_name, text));
+  };
+  add_file("sources.jsonl", file.dump(-1, ' ', false, replace) + "\n");
+  add_file("report.json", account.dump(-1, ' ', false, replace) + "\n");
+  add_file("quarantine.jsonl", "");
+  add_file("tokenizer.json", tokenizer.json());
   json content{{"version", kDatasetVersion},
                {"tokenizer_digest", tokenizer.digest()},
                {"sequence_length", sequence_length},
                {"packing", packing},
-               {"tokens_per_shard", kTokensPerShard},
                {"imported", "megatron"},
-               {"sources", {{{"name", name}, {"format", "text"}}}},
+               {"sources", {source}},
                {"vocab_size", tokenizer.vocab_size()},
-               {"token_bytes", writer.token_bytes()},
+               {"token_bytes", token_width(tokenizer.vocab_size())},
                {"weights", false},
-               {"documents", writer.documents()},
-               {"tokens", writer.tokens()},
-               {"rows", writer.rows()},
                {"report", counts.json()}};
-  write_manifest(building.temporary(), std::move(content), files);
+  write_manifest(building.temporary(), std::move(content), writer.parts(), writer.files());
   building.commit();
   return report;
 }
@@ -122,8 +139,7 @@ MegatronReport export_megatron(const Dataset& dataset, const std::string& typed,
       for (size_t i = at == 0; i < weights.size(); ++i) report.masked += weights[i] == 0;
     }
     ++report.documents, report.tokens += length;
-    if (progress && d % 1024 == 0)
-      progress(static_cast<double>(d) / static_cast<double>(dataset.documents()), "exporting");
+    if (progress && d % 1024 == 0) progress({"exporting", d, dataset.documents(), "documents", ""});
   }
   writer.finish();
   return report;

@@ -1,9 +1,5 @@
 #include "data/shards/hashed_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
@@ -14,24 +10,12 @@ namespace plumb::data {
 namespace {
 
 constexpr char kMagic[] = "PLUMBDAT";
-
-[[noreturn]] void fail_write(const std::filesystem::path& path) {
-  const bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-  throw Error(full ? ExitCode::out_of_resources : ExitCode::bad_input,
-              std::string("cannot be written: ") + std::strerror(errno), path,
-              "data.cache=FOLDER puts the cache on another disk");
-}
+constexpr char kAgain[] = "remove the dataset's folder and build it again";
 
 }  // namespace
 
-HashedWriter::Close::~Close() {
-  if (fd >= 0) ::close(fd);
-}
-
-HashedWriter::HashedWriter(const std::filesystem::path& folder, std::string name) : path_(folder / name) {
+HashedWriter::HashedWriter(const std::filesystem::path& folder, std::string name) : out_(folder / name) {
   file_.name = std::move(name);
-  fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-  if (fd_ < 0) fail_write(path_);
   buffer_.reserve(kBlock);
 }
 
@@ -41,51 +25,42 @@ void HashedWriter::write(const void* data, size_t bytes) {
     const size_t n = std::min<size_t>(bytes, kBlock - buffer_.size());
     buffer_.insert(buffer_.end(), from, from + n);
     from += n, bytes -= n;
-    if (buffer_.size() == kBlock) flush(kBlock);
+    if (buffer_.size() == kBlock) flush();
   }
 }
 
-void HashedWriter::header(uint32_t element_bytes, uint64_t first_element, const std::string& tokenizer_digest) {
+void HashedWriter::header(uint32_t element_bytes, uint64_t part, const std::string& tokenizer_digest) {
   FileHeader header{};
   std::memcpy(header.magic, kMagic, sizeof header.magic);
   header.version = kDatasetVersion;
   header.element_bytes = element_bytes;
-  header.first_element = first_element;
+  header.part = part;
   std::memcpy(header.tokenizer_digest, tokenizer_digest.data(), std::min<size_t>(tokenizer_digest.size(), 64));
   write(&header, sizeof header);
 }
 
-void HashedWriter::flush(size_t bytes) {
-  const std::span<const std::byte> block(buffer_.data(), bytes);
-  file_.blocks.push_back(core::xxh3(block));
-  sha256_.update(block);
-  for (size_t done = 0; done < bytes;) {
-    const ssize_t n = ::write(fd_, buffer_.data() + done, bytes - done);
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) fail_write(path_);
-    done += static_cast<size_t>(n);
-  }
-  file_.bytes += bytes;
+void HashedWriter::flush() {
+  file_.blocks.push_back(core::xxh3(std::span<const std::byte>(buffer_)));
+  tree_.add(std::span<const std::byte>(buffer_));
+  out_.write(buffer_);
+  file_.bytes += buffer_.size();
   buffer_.clear();
 }
 
 HashedFile HashedWriter::finish() {
-  if (!buffer_.empty()) flush(buffer_.size());
-  const int fd = std::exchange(fd_, -1);
-  if (::close(fd) != 0) fail_write(path_);
-  file_.sha256 = sha256_.hex();
+  if (!buffer_.empty()) flush();
+  out_.commit();
+  file_.root = tree_.root();
   return std::move(file_);
 }
 
-VerifiedFile::VerifiedFile(const std::filesystem::path& path, uint64_t bytes, std::vector<uint64_t> blocks)
-    : path_(path), bytes_(bytes), blocks_(std::move(blocks)), map_(path) {
+VerifiedFile::VerifiedFile(const std::filesystem::path& path, uint64_t bytes, std::span<const uint64_t> blocks)
+    : path_(path), bytes_(bytes), blocks_(blocks), map_(path) {
   if (map_.bytes().size() != bytes_) {
     fail_input(path_, "expected " + std::to_string(bytes_) + " bytes, found " + std::to_string(map_.bytes().size()),
-               "the dataset is damaged: remove its folder and build it again");
+               std::string("the dataset is damaged: ") + kAgain);
   }
-  if (bytes_ < sizeof(FileHeader) || blocks_.size() != (bytes_ + kBlock - 1) / kBlock) {
-    fail_input(path_, "is shorter than its header, or its block table does not fit");
-  }
+  if (blocks_.size() != (bytes_ + kBlock - 1) / kBlock) fail_input(path_, "its block table does not fit", kAgain);
   verified_ = std::make_unique<std::atomic<uint8_t>[]>(blocks_.size());
 }
 
@@ -102,20 +77,19 @@ const std::byte* VerifiedFile::at(uint64_t offset, uint64_t count) const {
       fail_input(path_,
                  "damaged: the checksum of bytes " + std::to_string(begin) + " to " +
                      std::to_string(std::min(begin + kBlock, bytes_)) + " differs from the manifest's",
-                 "remove the dataset's folder and build it again");
+                 kAgain);
     }
     verified_[block].store(1, std::memory_order_relaxed);
   }
   return map_.bytes().data() + offset;
 }
 
-void VerifiedFile::check_header(uint32_t element_bytes, uint64_t first_element,
-                                const std::string& tokenizer_digest) const {
+void VerifiedFile::check_header(uint32_t element_bytes, uint64_t part, const std::string& tokenizer_digest) const {
   FileHeader header;
   std::memcpy(&header, at(0, sizeof header), sizeof header);
   const std::string_view digest(header.tokenizer_digest, ::strnlen(header.tokenizer_digest, 64));
   if (std::memcmp(header.magic, kMagic, sizeof header.magic) != 0 || header.version != kDatasetVersion ||
-      header.element_bytes != element_bytes || header.first_element != first_element ||
+      header.element_bytes != element_bytes || header.part != part ||
       digest != std::string_view(tokenizer_digest).substr(0, 64)) {
     fail_input(path_, "its header is not that of the dataset's manifest");
   }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <atomic>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,50 +9,50 @@
 #include "core/files.h"
 #include "core/hash.h"
 #include "data/shards/format.h"
+#include "data/shards/merkle.h"
 
 namespace plumb::data {
 
 struct HashedFile {
   std::string name;
   uint64_t bytes = 0;
-  std::string sha256;
-  std::vector<uint64_t> blocks;
+  std::string root;              // of the Merkle tree over its blocks, hex
+  std::vector<uint64_t> blocks;  // XXH3 of each block
 };
 
+// Appears under its name when finished, on disk and whole; until then under a temporary one, which goes away with it.
 class HashedWriter {
  public:
   HashedWriter(const std::filesystem::path& folder, std::string name);
   void write(const void* data, size_t bytes);
-  void header(uint32_t element_bytes, uint64_t first_element, const std::string& tokenizer_digest);
+  void write(std::string_view text) { write(text.data(), text.size()); }
+  void header(uint32_t element_bytes, uint64_t part, const std::string& tokenizer_digest);
   HashedFile finish();
 
  private:
-  void flush(size_t bytes);
-  std::filesystem::path path_;
-  int fd_ = -1;
+  void flush();
+  core::AtomicFile out_;
   HashedFile file_;
-  core::Sha256 sha256_;
+  MerkleTree tree_;
   std::vector<std::byte> buffer_;
-  struct Close {
-    int& fd;
-    ~Close();
-  } close_{fd_};
 };
 
 // Read-only; a block is hashed when first touched. A difference is an Error(bad_input) naming file and offset.
+// `blocks` must outlive it.
 class VerifiedFile {
  public:
-  VerifiedFile(const std::filesystem::path& path, uint64_t bytes, std::vector<uint64_t> blocks);
+  VerifiedFile(const std::filesystem::path& path, uint64_t bytes, std::span<const uint64_t> blocks);
   // The bytes [offset, offset + count), verified. Outside the file: Error.
   const std::byte* at(uint64_t offset, uint64_t count) const;
-  uint64_t elements(uint64_t element_bytes) const { return (bytes_ - sizeof(FileHeader)) / element_bytes; }
-  void check_header(uint32_t element_bytes, uint64_t first_element, const std::string& tokenizer_digest) const;
+  uint64_t bytes() const { return bytes_; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(at(0, bytes_)), bytes_}; }
+  void check_header(uint32_t element_bytes, uint64_t part, const std::string& tokenizer_digest) const;
   const std::filesystem::path& path() const { return path_; }
 
  private:
   std::filesystem::path path_;
   uint64_t bytes_;
-  std::vector<uint64_t> blocks_;
+  std::span<const uint64_t> blocks_;
   core::MappedFile map_;
   std::unique_ptr<std::atomic<uint8_t>[]> verified_;
 };

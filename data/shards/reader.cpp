@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "core/error.h"
-#include "data/packing.h"
+#include "core/json.h"
 
 namespace plumb::data {
 
@@ -19,92 +19,161 @@ T load(const VerifiedFile& file, uint64_t element) {
   return value;
 }
 
-std::map<std::string, VerifiedFile> open_files(const std::filesystem::path& folder, const Manifest& manifest) {
-  const auto blocks_path = folder / "blocks.bin";
-  const core::MappedFile blocks(blocks_path);
-  core::Sha256 sha256;
-  sha256.update(blocks.bytes());
-  if (sha256.hex() != manifest.blocks_sha256) {
-    fail_input(blocks_path, "damaged: its sha256 differs from the manifest's",
-               "remove the dataset's folder and build it again");
-  }
-  std::map<std::string, VerifiedFile> files;
-  uint64_t at = 0;
-  for (const auto& file : manifest.files) {
-    const uint64_t count = (file.bytes + kBlock - 1) / kBlock;
-    if (count > blocks.bytes().size() / 8 || at > blocks.bytes().size() / 8 - count) {
-      fail_input(blocks_path, "is too short for the files of the manifest");
-    }
-    std::vector<uint64_t> hashes(count);
-    if (count) std::memcpy(hashes.data(), blocks.bytes().data() + at * 8, count * 8);
-    at += count;
-    if (std::filesystem::path(file.name).filename() != file.name) fail_input(folder, "a file name leaves the folder");
-    files.try_emplace(file.name, folder / file.name, file.bytes, std::move(hashes));
-  }
-  return files;
-}
-
 }  // namespace
 
 ShardDataset::ShardDataset(std::filesystem::path folder)
-    : folder_(std::move(folder)), manifest_(read_manifest(folder_)), files_(open_files(folder_, manifest_)) {
-  const uint64_t shards = manifest_.tokens == 0 ? 1 : (manifest_.tokens - 1) / manifest_.tokens_per_shard + 1;
-  if (shards > files_.size()) fail_input(folder_, "the manifest lists too few token files");
-  const auto open = [&](const std::string& name, uint32_t element_bytes, uint64_t first, uint64_t bytes) {
-    const auto& opened = file(name);
-    opened.check_header(element_bytes, first, manifest_.tokenizer_digest);
-    if (opened.elements(1) != bytes) fail_input(folder_ / name, "its size does not fit the manifest's counts");
-    return &opened;
-  };
-  for (uint64_t shard = 0; shard < shards; ++shard) {
-    const uint64_t first = shard * manifest_.tokens_per_shard,
-                   count = std::min(manifest_.tokens_per_shard, manifest_.tokens - first);
-    tokens_.push_back(
-        open(fmt::format("tokens-{:05}.bin", shard), manifest_.token_bytes, first, count * manifest_.token_bytes));
-    if (manifest_.weights) weights_.push_back(open(fmt::format("weights-{:05}.bin", shard), 0, first, (count + 7) / 8));
+    : folder_(std::move(folder)), manifest_(read_manifest(folder_)), blocks_(folder_ / "blocks.bin") {
+  open_slots();
+  place_parts();
+  text_file("tokenizer.json");  // others read it by its path
+}
+
+void ShardDataset::open_slots() {
+  const auto path = folder_ / "blocks.bin";
+  core::Sha256 sha256;
+  sha256.update(blocks_.bytes());
+  if (sha256.hex() != manifest_.blocks_sha256) {
+    fail_input(path, "damaged: its sha256 differs from the manifest's",
+               "remove the dataset's folder and build it again");
   }
-  const auto documents = static_cast<uint64_t>(manifest_.documents), rows = static_cast<uint64_t>(manifest_.rows);
-  documents_ = open("documents.bin", sizeof(DocumentEntry), 0, (documents + 1) * sizeof(DocumentEntry));
-  if (manifest_.packing == "concat") {
-    if (manifest_.rows != concat_rows(manifest_.tokens, manifest_.sequence_length)) {
-      fail_input(folder_ / "manifest.json", "the number of rows does not fit the number of tokens");
+  const std::span<const uint64_t> hashes(reinterpret_cast<const uint64_t*>(blocks_.bytes().data()),
+                                         blocks_.bytes().size() / 8);
+  uint64_t at = 0;
+  for (const auto& file : manifest_.files) {
+    const uint64_t count = (file.bytes + kBlock - 1) / kBlock;
+    if (count > hashes.size() || at > hashes.size() - count) {
+      fail_input(path, "is too short for the files of the manifest");
     }
-    return;
+    if (std::filesystem::path(file.name).filename() != file.name) fail_input(folder_, "a file name leaves the folder");
+    auto& slot = slots_.emplace_back();
+    slot.file = &file, slot.blocks = hashes.subspan(at, count);
+    if (!by_name_.emplace(file.name, &slot).second) fail_input(folder_, "a file stands twice in the manifest");
+    at += count;
   }
-  rows_ = open("rows.bin", sizeof(uint64_t), 0, (rows + 1) * sizeof(uint64_t));
-  spans_ = &file("spans.bin");
-  spans_->check_header(sizeof(RowSpan), 0, manifest_.tokenizer_digest);
 }
 
-const VerifiedFile& ShardDataset::file(const std::string& name) const {
-  const auto at = files_.find(name);
-  if (at == files_.end()) fail_input(folder_ / "manifest.json", "lists no file " + name);
-  return at->second;
+void ShardDataset::place_parts() {
+  uint64_t documents = 0, tokens = 0, rows = 0;
+  for (const auto& part : manifest_.parts) {
+    Place place{&part, documents, tokens, rows};
+    const auto named = [&](const char* kind) { return &slot(fmt::format("{}-{:05}.bin", kind, part.number)); };
+    place.tokens = named("tokens");
+    place.documents = named("documents");
+    if (manifest_.weights) place.weights = named("weights");
+    if (manifest_.packing != "concat") place.spans = named("spans"), place.rows = named("rows");
+    documents += part.documents, tokens += part.tokens, rows += part.rows;
+    places_.push_back(place);
+  }
 }
 
-DocumentEntry ShardDataset::entry(int64_t document) const {
-  if (document < 0 || document > manifest_.documents) {
-    fail_input(folder_, "expected a document number from 0 to " + std::to_string(manifest_.documents - 1) + ", found " +
+const ShardDataset::Slot& ShardDataset::slot(const std::string& name) const {
+  const auto at = by_name_.find(name);
+  if (at == by_name_.end()) fail_input(folder_ / "manifest.json", "lists no file " + name);
+  return *at->second;
+}
+
+const VerifiedFile& ShardDataset::open(const Slot& slot) const {
+  if (const auto* file = slot.opened.load(std::memory_order_acquire)) return *file;
+  const std::lock_guard lock(opening_);
+  if (!slot.owner) {
+    slot.owner = std::make_unique<const VerifiedFile>(folder_ / slot.file->name, slot.file->bytes, slot.blocks);
+    slot.opened.store(slot.owner.get(), std::memory_order_release);
+  }
+  return *slot.owner;
+}
+
+const VerifiedFile& ShardDataset::open(const Slot& slot, uint32_t element_bytes, uint64_t payload,
+                                       const Place& place) const {
+  if (const auto* file = slot.opened.load(std::memory_order_acquire)) return *file;
+  if (slot.file->bytes != sizeof(FileHeader) + payload) {
+    fail_input(folder_ / slot.file->name, "its size does not fit the manifest's counts");
+  }
+  const auto& file = open(slot);
+  file.check_header(element_bytes, place.part->number, manifest_.tokenizer_digest);
+  return file;
+}
+
+// The last part that begins at or before a document, token or row.
+template <uint64_t ShardDataset::Place::*first>
+const ShardDataset::Place& ShardDataset::place_of(uint64_t number) const {
+  const auto after = std::upper_bound(places_.begin(), places_.end(), number,
+                                      [](uint64_t n, const Place& place) { return n < place.*first; });
+  if (after == places_.begin()) fail_input(folder_, "the dataset is empty");
+  return *(after - 1);
+}
+
+ShardDataset::Found ShardDataset::find(int64_t document) const {
+  if (document < 0 || document >= documents()) {
+    fail_input(folder_, "expected a document number from 0 to " + std::to_string(documents() - 1) + ", found " +
                             std::to_string(document));
   }
-  return load<DocumentEntry>(*documents_, static_cast<uint64_t>(document));
+  const auto number = static_cast<uint64_t>(document);
+  const Place& place = place_of<&Place::first_document>(number);
+  return {&place, number - place.first_document};
+}
+
+DocumentEntry ShardDataset::entry(const Place& place, uint64_t index) const {
+  const uint64_t payload = (place.part->documents + 1) * sizeof(DocumentEntry);
+  return load<DocumentEntry>(open(*place.documents, sizeof(DocumentEntry), payload, place), index);
+}
+
+uint64_t ShardDataset::tokens_of(const Place& place, uint64_t index) const {
+  const uint64_t begin = entry(place, index).first_token, end = entry(place, index + 1).first_token;
+  if (begin > end || end > place.part->tokens) {
+    fail_input(folder_ / place.documents->file->name, "document offsets are not in order");
+  }
+  return end - begin;
 }
 
 int64_t ShardDataset::document_tokens(int64_t document) const {
-  if (document >= manifest_.documents) entry(-1);
-  const uint64_t begin = entry(document).first_token, end = entry(document + 1).first_token;
-  if (begin > end || end > manifest_.tokens) fail_input(documents_->path(), "document offsets are not in order");
-  return static_cast<int64_t>(end - begin);
+  const auto [place, index] = find(document);
+  return static_cast<int64_t>(tokens_of(*place, index));
+}
+
+uint64_t ShardDataset::document_id(int64_t document) const {
+  const auto [place, index] = find(document);
+  return entry(*place, index).id;
 }
 
 std::string ShardDataset::document_source(int64_t document) const {
-  const uint32_t source = entry(document).source;
+  const auto [place, index] = find(document);
+  const auto source = entry(*place, index).source;
   return source < manifest_.sources.size() ? manifest_.sources[source] : "";
+}
+
+std::string ShardDataset::document_where(int64_t document) const {
+  const auto [place, index] = find(document);
+  const auto found = entry(*place, index);
+  const auto& file = open(slot("sources.jsonl"));
+  const auto text = file.text();
+  uint64_t begin = 0;
+  {
+    const std::lock_guard lock(opening_);
+    for (size_t at = 0; source_lines_.empty() || (at > 0 && at < text.size());) {
+      source_lines_.push_back(at);
+      const auto end = text.find('\n', at);
+      at = end == std::string_view::npos ? text.size() : end + 1;
+    }
+    if (found.file >= source_lines_.size()) fail_input(file.path(), "has no line for a document's file");
+    begin = source_lines_[found.file];
+  }
+  const auto line = core::parse_json(text.substr(begin, text.find('\n', begin) - begin), file.path().string());
+  const auto name = line.value("name", std::string());
+  return found.line == 0 ? name : name + ":" + std::to_string(found.line);
+}
+
+std::string ShardDataset::text_file(const std::string& name) const { return std::string(open(slot(name)).text()); }
+
+void ShardDataset::verify() const {
+  for (const auto& slot : slots_) {
+    // Opened for this alone, so that a dataset of any size needs the address space of one file.
+    VerifiedFile(folder_ / slot.file->name, slot.file->bytes, slot.blocks).at(0, slot.file->bytes);
+  }
 }
 
 Sample ShardDataset::sample(int64_t document) const {
   Sample sample;
-  sample.id = entry(document).id;
+  sample.id = document_id(document);
   sample.ids.resize(static_cast<size_t>(document_tokens(document)));
   sample.weight.resize(sample.ids.size());
   read(document, 0, sample.ids, sample.weight);
@@ -112,103 +181,98 @@ Sample ShardDataset::sample(int64_t document) const {
 }
 
 void ShardDataset::read(int64_t document, int64_t begin, std::span<int32_t> ids, std::span<float> weights) const {
-  const int64_t length = document_tokens(document), count = static_cast<int64_t>(ids.size());
+  const auto [place, index] = find(document);
+  const auto length = static_cast<int64_t>(tokens_of(*place, index)), count = static_cast<int64_t>(ids.size());
   if (begin < 0 || begin > length || count > length - begin) fail_input(folder_, "tokens outside their document");
   if (!weights.empty() && weights.size() != ids.size()) fail_internal("weights and ids of different lengths");
-  const DocumentEntry document_entry = entry(document);
-  const uint64_t first = document_entry.first_token + static_cast<uint64_t>(begin);
-  read_ids(first, ids);
+  const DocumentEntry found = entry(*place, index);
+  const uint64_t first = found.first_token + static_cast<uint64_t>(begin);
+  read_ids(*place, first, ids);
   if (weights.empty()) return;
-  if (document_entry.trained_whole || !manifest_.weights) {
+  if (found.trained_whole || !manifest_.weights) {
     std::fill(weights.begin(), weights.end(), 1.0f);
     if (begin == 0) weights[0] = 0;
   } else {
-    read_weights(first, weights);
+    read_weights(*place, first, weights);
   }
 }
 
-void ShardDataset::read_ids(uint64_t first, std::span<int32_t> ids) const {
-  for (size_t done = 0; done < ids.size();) {
-    const uint64_t token = first + done, within = token % manifest_.tokens_per_shard;
-    const auto& shard = *tokens_.at(token / manifest_.tokens_per_shard);
-    const size_t count =
-        static_cast<size_t>(std::min<uint64_t>(ids.size() - done, manifest_.tokens_per_shard - within));
-    const auto* from = shard.at(sizeof(FileHeader) + within * manifest_.token_bytes, count * manifest_.token_bytes);
-    for (size_t i = 0; i < count; ++i) {
-      uint32_t id = 0;
-      std::memcpy(&id, from + i * manifest_.token_bytes, manifest_.token_bytes);
-      if (id >= static_cast<uint64_t>(manifest_.vocab_size)) {
-        fail_input(shard.path(), "token id " + std::to_string(id) + " outside the vocabulary");
-      }
-      ids[done + i] = static_cast<int32_t>(id);
+void ShardDataset::read_ids(const Place& place, uint64_t first, std::span<int32_t> ids) const {
+  const uint64_t width = manifest_.token_bytes;
+  const auto& file = open(*place.tokens, manifest_.token_bytes, place.part->tokens * width, place);
+  const auto* from = file.at(sizeof(FileHeader) + first * width, ids.size() * width);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    uint32_t id = 0;
+    std::memcpy(&id, from + i * width, width);
+    if (id >= static_cast<uint64_t>(manifest_.vocab_size)) {
+      fail_input(file.path(), "token id " + std::to_string(id) + " outside the vocabulary");
     }
-    done += count;
+    ids[i] = static_cast<int32_t>(id);
   }
 }
 
-void ShardDataset::read_weights(uint64_t first, std::span<float> weights) const {
-  for (size_t i = 0; i < weights.size();) {
-    const uint64_t token = first + i, within = token % manifest_.tokens_per_shard;
-    const size_t count =
-        static_cast<size_t>(std::min<uint64_t>(weights.size() - i, manifest_.tokens_per_shard - within));
-    const uint64_t first_byte = within / 8, last_byte = (within + count - 1) / 8;
-    const auto* from = weights_.at(token / manifest_.tokens_per_shard)
-                           ->at(sizeof(FileHeader) + first_byte, last_byte - first_byte + 1);
-    for (size_t k = 0; k < count; ++k, ++i) {
-      const uint64_t bit = within + k - first_byte * 8;
-      weights[i] = static_cast<float>((static_cast<unsigned>(from[bit / 8]) >> (bit % 8)) & 1u);
-    }
+void ShardDataset::read_weights(const Place& place, uint64_t first, std::span<float> weights) const {
+  const auto& file = open(*place.weights, 0, (place.part->tokens + 7) / 8, place);
+  const uint64_t first_byte = first / 8, last_byte = (first + weights.size() - 1) / 8;
+  const auto* from = file.at(sizeof(FileHeader) + first_byte, last_byte - first_byte + 1);
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const uint64_t bit = first + i - first_byte * 8;
+    weights[i] = static_cast<float>((static_cast<unsigned>(from[bit / 8]) >> (bit % 8)) & 1u);
   }
 }
 
-// The document that holds a token: the last one that begins at or before it.
-int64_t ShardDataset::document_at(uint64_t token) const {
-  int64_t low = 0, high = manifest_.documents;
-  while (high - low > 1) {
-    const int64_t middle = low + (high - low) / 2;
-    (entry(middle).first_token <= token ? low : high) = middle;
-  }
-  return low;
-}
-
-std::vector<Dataset::Span> ShardDataset::concat_row(int64_t row) const {
-  std::vector<Span> spans;
+std::vector<Dataset::Span> ShardDataset::concat_row(uint64_t row) const {
   const uint64_t length = static_cast<uint64_t>(manifest_.sequence_length);
-  uint64_t token = static_cast<uint64_t>(row) * length;
+  uint64_t token = row * length;
   const uint64_t end = std::min(token + length, manifest_.tokens);
-  for (int64_t document = document_at(token); token < end; ++document) {
-    const uint64_t begin = entry(document).first_token;
-    const uint64_t stop = std::min(end, begin + static_cast<uint64_t>(document_tokens(document)));
-    if (begin > token || document >= manifest_.documents)
-      fail_input(documents_->path(), "document offsets are not in order");
-    if (stop <= token) continue;
-    spans.push_back({document, static_cast<int64_t>(token - begin), static_cast<int64_t>(stop - begin)});
-    token = stop;
+  std::vector<Span> spans;
+  for (const Place* place = &place_of<&Place::first_token>(token); token < end; ++place) {
+    const uint64_t stop = std::min(end, place->first_token + place->part->tokens);
+    // The document that holds the token: the last one that begins at or before it.
+    uint64_t low = 0, high = place->part->documents;
+    while (high - low > 1) {
+      const uint64_t middle = low + (high - low) / 2;
+      (entry(*place, middle).first_token <= token - place->first_token ? low : high) = middle;
+    }
+    for (uint64_t index = low; token < stop; ++index) {
+      if (index >= place->part->documents) fail_input(folder_, "document offsets are not in order");
+      const uint64_t begin = place->first_token + entry(*place, index).first_token;
+      const uint64_t last = std::min(stop, begin + tokens_of(*place, index));
+      if (begin > token) fail_input(folder_, "document offsets are not in order");
+      if (last <= token) continue;
+      spans.push_back({static_cast<int64_t>(place->first_document + index), static_cast<int64_t>(token - begin),
+                       static_cast<int64_t>(last - begin)});
+      token = last;
+    }
   }
   return spans;
 }
 
 std::vector<Dataset::Span> ShardDataset::row(int64_t row) const {
-  if (row < 0 || row >= manifest_.rows) {
-    fail_input(folder_,
-               "expected a row from 0 to " + std::to_string(manifest_.rows - 1) + ", found " + std::to_string(row));
+  if (row < 0 || row >= rows()) {
+    fail_input(folder_, "expected a row from 0 to " + std::to_string(rows() - 1) + ", found " + std::to_string(row));
   }
-  if (!rows_) return concat_row(row);
-  const uint64_t first = load<uint64_t>(*rows_, static_cast<uint64_t>(row));
-  const uint64_t last = load<uint64_t>(*rows_, static_cast<uint64_t>(row) + 1);
+  if (manifest_.packing == "concat") return concat_row(static_cast<uint64_t>(row));
+  const auto& place = place_of<&Place::first_row>(static_cast<uint64_t>(row));
+  const uint64_t index = static_cast<uint64_t>(row) - place.first_row;
+  const auto& rows_file = open(*place.rows, sizeof(uint64_t), (place.part->rows + 1) * sizeof(uint64_t), place);
+  const auto& spans_file = open(*place.spans, sizeof(RowSpan), place.part->spans * sizeof(RowSpan), place);
+  const uint64_t first = load<uint64_t>(rows_file, index), last = load<uint64_t>(rows_file, index + 1);
   const uint64_t most = static_cast<uint64_t>(manifest_.sequence_length);
-  if (first > last || last - first > most) fail_input(rows_->path(), "the spans of a row are not in order");
+  if (first > last || last - first > most) fail_input(rows_file.path(), "the spans of a row are not in order");
   std::vector<Span> spans;
   uint64_t length = 0;
   for (uint64_t i = first; i < last; ++i) {
-    const auto span = load<RowSpan>(*spans_, i);
-    if (span.begin >= span.end || (length += span.end - span.begin) > most) {
-      fail_input(spans_->path(), "a row is longer than the sequence length, or a span is empty");
+    const auto span = load<RowSpan>(spans_file, i);
+    if (span.begin >= span.end || (length += span.end - span.begin) > most || span.document >= place.part->documents) {
+      fail_input(spans_file.path(), "a row is longer than the sequence length, or a span is empty or of no document");
     }
-    spans.push_back({static_cast<int64_t>(span.document), span.begin, span.end});
+    spans.push_back({static_cast<int64_t>(place.first_document + span.document), span.begin, span.end});
   }
   return spans;
 }
+
+std::string Dataset::text_file(const std::string& name) const { fail_input(folder(), "has no file " + name); }
 
 DatasetPtr Dataset::open(const std::filesystem::path& folder) {
   return std::make_shared<ShardDataset>(std::filesystem::absolute(folder).lexically_normal());

@@ -11,44 +11,12 @@
 #include "data/show.h"
 #include "trainer/commands/arguments.h"
 #include "trainer/commands/commands.h"
+#include "trainer/commands/data_ledger.h"
 #include "trainer/run/material.h"
 
 namespace plumb::commands {
 
 namespace {
-
-std::string percent(int64_t part, int64_t whole) {
-  return whole == 0 ? "" : fmt::format("  ({:.2f}%)", 100.0 * static_cast<double>(part) / static_cast<double>(whole));
-}
-
-// The ledger: what was read is what was kept and each kind of loss.
-std::string ledger(const data::Dataset& dataset) {
-  const auto report = dataset.report();
-  const auto line = [](const std::string& name, int64_t count, const std::string& note = "") {
-    return fmt::format("  {:<16}{:>16}{}\n", name, core::with_commas(count), note);
-  };
-  std::string out = line("documents read", report.documents);
-  out += line("= kept", report.kept, percent(report.kept, report.documents));
-  out += line("+ other part", report.held_out,
-              report.held_out_by.empty() ? "" : "  held out for validation by " + report.held_out_by);
-  out += line("+ malformed", report.malformed, percent(report.malformed, report.documents));
-  for (const auto& first : report.first_malformed) out += "      " + first + "\n";
-  out += line("+ empty", report.empty, percent(report.empty, report.documents));
-  out += line("+ too long", report.too_long, percent(report.too_long, report.documents));
-  if (report.split > 0) out += line("split", report.split, "  of the kept ones, cut into sequences");
-  out += line("bytes", report.bytes);
-  const double ratio = static_cast<double>(report.bytes) / static_cast<double>(std::max<int64_t>(report.tokens, 1));
-  out += line("tokens", report.tokens, fmt::format("  ({:.2f} bytes each)", ratio));
-  out += line("trained tokens", report.trained_tokens, percent(report.trained_tokens, report.tokens));
-  if (report.special_texts > 0) out += line("special texts", report.special_texts, "  in documents");
-  if (report.invalid_utf8 > 0) out += line("invalid UTF-8", report.invalid_utf8, "  sequences, read as U+FFFD");
-  const int64_t positions = dataset.rows() * dataset.sequence_length();
-  out += line("sequences", dataset.rows(),
-              fmt::format("  of {}, packing {}, {:.2f}% filled", dataset.sequence_length(), dataset.packing(),
-                          100.0 * static_cast<double>(std::min(dataset.tokens(), positions)) /
-                              static_cast<double>(std::max<int64_t>(positions, 1))));
-  return out;
-}
 
 void print_dataset(const std::string& name, const data::Dataset& dataset) {
   std::cout << name << (name.empty() ? "" : "\n") << ledger(dataset);
@@ -56,12 +24,19 @@ void print_dataset(const std::string& name, const data::Dataset& dataset) {
   std::cout << "  folder          " << dataset.folder().string() << "\n";
 }
 
-// Under mpirun every process builds (one does the work, the others wait for it), the first one speaks.
-bool speaks() {
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"}) {
-    if (const char* rank = std::getenv(name)) return std::string(rank) == "0";
+// Which of the processes of mpirun or srun this is. A batch script of Slurm is no such process: only a step has tasks.
+data::Crew::Options crew() {
+  const std::pair<const char*, const char*> launchers[] = {{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+                                                           {"PMI_RANK", "PMI_SIZE"},
+                                                           {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"}};
+  for (const auto& [rank, size] : launchers) {
+    const char *part = std::getenv(rank), *parts = std::getenv(size);
+    if (!part || !parts) continue;
+    data::Crew::Options options;
+    options.part = std::atoi(part), options.parts = std::atoi(parts);
+    if (options.parts > 1 && options.part >= 0 && options.part < options.parts) return options;
   }
-  return true;
+  return {};
 }
 
 bool colours() {
@@ -76,8 +51,9 @@ void show_documents(const data::Dataset& dataset, const data::Tokenizer& tokeniz
     const int64_t length = dataset.document_tokens(d), shown = std::min<int64_t>(length, 2000);
     sample.ids.resize(static_cast<size_t>(shown)), sample.weight.resize(sample.ids.size());
     dataset.read(d, 0, sample.ids, sample.weight);
-    std::cout << fmt::format("==== document {} of {}, id {:016x}, source {}, {} tokens\n", d, dataset.documents(),
-                             dataset.document_id(d), dataset.document_source(d), core::with_commas(length));
+    std::cout << fmt::format("==== document {} of {}, id {:016x}, source {}, {}, {} tokens\n", d, dataset.documents(),
+                             dataset.document_id(d), dataset.document_source(d), dataset.document_where(d),
+                             core::with_commas(length));
     std::cout << data::show_sample(sample, tokenizer, colours());
     std::cout << (shown < length ? fmt::format(" ... {} tokens more", core::with_commas(length - shown)) : "") << "\n";
   }
@@ -100,12 +76,18 @@ int data_build(const Words& words) {
   const auto arguments = parse_arguments(
       words, "plumb data build CFG [section.key=value ...]",
       "Builds the tokenizer and the datasets that `plumb train` or `tune` with this file would build first, into\n"
-      "data.cache, and prints what became of every document. Also under mpirun.",
+      "data.cache, and prints what became of every document. Under mpirun the processes share the work, on one host "
+      "or\n"
+      "on several that see the same folders; what comes out is the same. Killed, it goes on where it was.",
       {}, 1, 1);
   if (arguments.help) return 0;
   const auto loaded = config::load_config(arguments.positional[0], arguments.overrides, config::Purpose::data);
-  const auto paths = run::build_material(loaded);
-  if (!speaks()) return 0;
+  const auto share = crew();
+  char host[256] = {};
+  ::gethostname(host, sizeof host - 1);
+  core::set_rank(share.part, share.parts, host);
+  const auto paths = run::build_material(loaded, share);
+  if (share.part != 0) return 0;
   std::cout << "tokenizer\n  folder          " << paths.tokenizer.string() << "\n";
   for (const auto& part : paths.train) {
     print_dataset(part.name.empty() ? "train" : "train " + part.name, *data::Dataset::open(part.folder));
@@ -121,15 +103,18 @@ int data_inspect(const Words& words) {
       words, "plumb data inspect DATASET",
       "Prints the ledger of a dataset folder, then documents and packed sequences as text. Trained tokens are green\n"
       "(in [[...]] without colours); a line of dashes stands where documents meet.",
-      {{"documents", "N", "documents to print (default 2)"},
+      {{"verify", "", "check every byte of every file before"},
+       {"documents", "N", "documents to print (default 2)"},
        {"from", "K", "first document (default 0)"},
        {"sequences", "N", "packed sequences to print (default 1)"},
        {"from-sequence", "K", "first sequence (default 0)"}},
       1, 1);
   if (arguments.help) return 0;
   const auto dataset = data::Dataset::open(arguments.positional[0]);
+  if (arguments.has("verify")) dataset->verify();
   const auto tokenizer = data::load_tokenizer(dataset->folder() / "tokenizer.json");
   print_dataset("", *dataset);
+  if (arguments.has("verify")) std::cout << "  verified        every byte of every file\n";
   show_documents(*dataset, *tokenizer, arguments.integer("from", 0, 0), arguments.integer("documents", 2, 0));
   show_rows(dataset, *tokenizer, arguments.integer("from-sequence", 0, 0), arguments.integer("sequences", 1, 0));
   return 0;

@@ -32,13 +32,13 @@ struct MaterialPaths {
   static MaterialPaths from_json(const nlohmann::ordered_json&);
 };
 
-// Trains or copies the tokenizer and builds what is missing in the cache. One process does it, before communicators
-// of the run start; safe when killed.
-MaterialPaths build_material(const config::Loaded&);
+// Trains or copies the tokenizer and builds what is missing in the cache, before communicators of the run start; safe
+// when killed. One process does it, or every process of a crew (`plumb data build` under mpirun).
+MaterialPaths build_material(const config::Loaded&, const data::Crew::Options& = {});
 
 // The tokenizer that `tokenizer.*` asks for: the file's, the base's, bytes, or BPE trained on data.sources (cached by
 // content beside the datasets). Returns its folder.
-std::filesystem::path build_tokenizer(const config::Loaded&);
+std::filesystem::path build_tokenizer(const config::Loaded&, const data::Crew::Options& = {});
 
 struct Material {
   std::optional<exporting::OpenedModel> base;  // tune

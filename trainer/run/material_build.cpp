@@ -10,6 +10,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "data/training_texts.h"
 #include "trainer/run/material.h"
 
 namespace plumb::run {
@@ -35,30 +36,6 @@ int threads_of(const config::Config& config) {
   return static_cast<int>(config.data.threads.value_or(std::max(1u, std::thread::hardware_concurrency())));
 }
 
-// Every text of the sources, in order: what a tokenizer is trained on and keyed by.
-void for_each_text(const config::Config& config, const std::function<void(const std::string&)>& use) {
-  for (const auto& source : config.data.sources) {
-    data::read_source(
-        source, config.data.strict,
-        [&](data::Record&& record) {
-          if (!record.text.empty()) use(record.text);
-          for (const auto& message : record.messages) use(message.content);
-        },
-        [](const std::string&, const std::string&) {});
-  }
-}
-
-std::string tokenizer_key(const config::Config& config, const data::SpecialTokens& specials) {
-  core::Sha256 hash;
-  hash.update(fmt::format("bpe 1 {} {} {} {}", config.tokenizer.vocab_size, specials.bos, specials.eos, specials.pad));
-  for (const auto& extra : specials.extra) hash.update("\n" + extra);
-  for_each_text(config, [&](const std::string& text) {
-    hash.update(fmt::format("\n{}\n", text.size()));
-    hash.update(text);
-  });
-  return hash.hex().substr(0, 16);
-}
-
 fs::path store_tokenizer(const data::Tokenizer& tokenizer, const fs::path& folder) {
   if (fs::exists(folder / "tokenizer.json")) return folder;
   fs::create_directories(folder.parent_path());
@@ -71,21 +48,9 @@ fs::path store_tokenizer(const data::Tokenizer& tokenizer, const fs::path& folde
   return folder;
 }
 
-fs::path train_bpe(const config::Config& config, const data::SpecialTokens& specials) {
-  const auto folder = fs::path(config.data.cache) / ("tokenizer-bpe-" + tokenizer_key(config, specials));
-  if (fs::exists(folder / "tokenizer.json")) return folder;
-  core::say(fmt::format("tokenizer training byte-level BPE, {} tokens, on data.sources",
-                        core::with_commas(config.tokenizer.vocab_size)));
-  data::BpeTrainOptions options;
-  options.vocab_size = config.tokenizer.vocab_size;
-  options.specials = specials;
-  options.threads = threads_of(config);
-  data::BpeTrainer trainer(options);
-  for_each_text(config, [&](const std::string& text) { trainer.add(text); });
-  return store_tokenizer(*trainer.train(), folder);
-}
-
-data::BuildRequest request(const config::Config& config, const std::vector<config::Source>& sources) {
+data::BuildRequest request(const config::Loaded& loaded, const std::vector<config::Source>& sources,
+                           const data::Crew::Options& crew) {
+  const auto& config = loaded.config;
   data::BuildRequest wanted;
   wanted.sources = sources;
   wanted.sequence_length = config.data.sequence_length;
@@ -96,15 +61,80 @@ data::BuildRequest request(const config::Config& config, const std::vector<confi
   wanted.special_in_text =
       config.tokenizer.special_in_text == "token" ? data::SpecialInText::token : data::SpecialInText::text;
   wanted.threads = threads_of(config);
+  wanted.clean = config.data.clean;
+  wanted.privacy = config.data.privacy;
+  wanted.dedup = config.data.dedup;
+  wanted.decontaminate = config.data.decontaminate;
+  if (config.data.decontaminate.action != "none") wanted.evaluation_texts = data::evaluation_texts(config);
+  wanted.crew = crew;
   return wanted;
+}
+
+data::BuildRequest training_request(const config::Loaded& loaded, const data::Crew::Options& crew) {
+  auto wanted = request(loaded, loaded.config.data.sources, crew);
+  wanted.validation_share = loaded.config.data.validation_share;
+  return wanted;
+}
+
+// A bar for each phase of a build. Nothing is shown for what the cache already has.
+class Bars {
+ public:
+  Bars(std::string what, const config::Config& config)
+      : what_(std::move(what)), style_(core::progress_style(config.output.progress)) {}
+  ~Bars() { finish(); }
+  data::Progress progress() {
+    return [this](const data::BuildProgress& now) {
+      if (now.phase != phase_) {
+        finish();
+        phase_ = now.phase;
+        bar_ = std::make_unique<core::ProgressBar>(what_ + ": " + now.phase, now.total, now.unit, style_);
+      }
+      bar_->update(now.done, now.note);
+    };
+  }
+  void finish() {
+    if (bar_) bar_->finish();
+    bar_.reset();
+  }
+
+ private:
+  std::string what_, phase_;
+  core::ProgressStyle style_;
+  std::unique_ptr<core::ProgressBar> bar_;
+};
+
+// BPE trained on the texts that will be trained on; never on what is held out, or what rules and deduplication drop.
+fs::path train_bpe(const config::Loaded& loaded, const data::SpecialTokens& specials, const data::Crew::Options& crew) {
+  const auto& config = loaded.config;
+  Bars bars("tokenizer", config);
+  const data::TrainingTexts texts(training_request(loaded, crew), config.data.cache, bars.progress());
+  bars.finish();
+  std::string id = fmt::format("bpe 2 {} {} {} {} {}", config.tokenizer.vocab_size, specials.bos, specials.eos,
+                               specials.pad, texts.key());
+  for (const auto& extra : specials.extra) id += "\n" + extra;
+  const auto folder = fs::path(config.data.cache) / ("tokenizer-bpe-" + core::sha256(id).substr(0, 16));
+  const auto done = [&] { return fs::exists(folder / "tokenizer.json"); };
+  const auto train = [&] {
+    core::say(fmt::format("tokenizer training byte-level BPE, {} tokens, on data.sources",
+                          core::with_commas(config.tokenizer.vocab_size)));
+    data::BpeTrainOptions options;
+    options.vocab_size = config.tokenizer.vocab_size;
+    options.specials = specials;
+    options.threads = threads_of(config);
+    data::BpeTrainer trainer(options);
+    texts.each([&](const std::string& text) { trainer.add(text); });
+    store_tokenizer(*trainer.train(), folder);
+  };
+  if (!done()) data::Crew(folder.parent_path() / ("." + folder.filename().string() + ".crew"), crew).lead(done, train);
+  return folder;
 }
 
 }  // namespace
 
-fs::path build_tokenizer(const config::Loaded& loaded) {
+fs::path build_tokenizer(const config::Loaded& loaded, const data::Crew::Options& crew) {
   const auto& config = loaded.config;
   const auto specials = special_tokens(config.tokenizer);
-  if (config.tokenizer.type == "bpe") return train_bpe(config, specials);
+  if (config.tokenizer.type == "bpe") return train_bpe(loaded, specials, crew);
   if (config.tokenizer.type == "bytes") {
     const auto tokenizer = data::bytes_tokenizer(specials);
     return store_tokenizer(*tokenizer,
@@ -119,7 +149,7 @@ fs::path build_tokenizer(const config::Loaded& loaded) {
                          fs::path(config.data.cache) / ("tokenizer-file-" + tokenizer->digest().substr(0, 16)));
 }
 
-MaterialPaths build_material(const config::Loaded& loaded) {
+MaterialPaths build_material(const config::Loaded& loaded, const data::Crew::Options& crew) {
   const auto& config = loaded.config;
   MaterialPaths paths;
   std::optional<exporting::OpenedModel> base;
@@ -128,34 +158,25 @@ MaterialPaths build_material(const config::Loaded& loaded) {
   if (base && !own_tokenizer) {
     paths.tokenizer = base->tokenizer_folder;
   } else {
-    paths.tokenizer = build_tokenizer(loaded);
+    paths.tokenizer = build_tokenizer(loaded, crew);
   }
   const auto tokenizer = base && !own_tokenizer ? base->tokenizer : data::load_tokenizer(paths.tokenizer);
   const auto chat =
       data::chat_template(config.tokenizer.chat_template, base ? base->chat_template_jinja : "", *tokenizer);
   const auto build = [&](const std::string& what, const data::BuildRequest& wanted) {
-    std::unique_ptr<core::ProgressBar> bar;  // nothing is shown for what the cache already has
-    const auto folder =
-        data::Dataset::build(wanted, *tokenizer, *chat, config.data.cache, [&](double share, const std::string& note) {
-          if (!bar && share >= 1) return;
-          if (!bar)
-            bar = std::make_unique<core::ProgressBar>("dataset " + what, 100, "percent",
-                                                      core::progress_style(config.output.progress));
-          bar->update(static_cast<int64_t>(share * 100), note);
-        });
-    if (bar) bar->finish();
-    return folder;
+    Bars bars("dataset " + what, config);
+    return data::Dataset::build(wanted, *tokenizer, *chat, config.data.cache, bars.progress());
   };
-  auto train = request(config, config.data.sources);
-  train.validation_share = config.data.validation_share;
+  auto train = training_request(loaded, crew);
   if (!config.data.dataset.empty()) {
     paths.train.push_back({"", 1, config.data.dataset});
   } else if (!config.data.sources[0].weight) {
     paths.train.push_back({"", 1, build("train", train)});
   } else {  // a dataset for each source of a mix, so that weights may change without building again
-    for (const auto& source : config.data.sources) {
+    for (size_t i = 0; i < config.data.sources.size(); ++i) {
+      const auto& source = config.data.sources[i];
       auto part = train;
-      part.sources = {source};
+      part.only_source = i;
       paths.train.push_back({source.name, *source.weight, build(source.name, part)});
     }
   }
@@ -163,10 +184,10 @@ MaterialPaths build_material(const config::Loaded& loaded) {
     train.validation = true;
     paths.validation = build("validation", train);
   } else if (!config.data.validation.empty()) {
-    paths.validation = build("validation", request(config, config.data.validation));
+    paths.validation = build("validation", request(loaded, config.data.validation, crew));
   }
   if (config.data.replay) {
-    auto replay = request(config, config.data.replay->sources);
+    auto replay = request(loaded, config.data.replay->sources, crew);
     // Running text is replayed as it was pretrained, whatever the packing of the samples beside it.
     const auto& sources = config.data.replay->sources;
     if (std::all_of(sources.begin(), sources.end(), [](const auto& source) { return source.format == "text"; })) {

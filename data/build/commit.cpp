@@ -1,0 +1,177 @@
+#include "data/build/commit.h"
+
+#include <fmt/format.h>
+
+#include <set>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "data/shards/manifest.h"
+
+namespace plumb::data {
+
+namespace {
+
+namespace fs = std::filesystem;
+using json = nlohmann::ordered_json;
+constexpr size_t kFirstMalformed = 3;
+
+std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+[[noreturn]] void fail_empty(const BuildRequest& request, const BuildReport& report) {
+  std::string message =
+      fmt::format("no sequence came out of {} documents: {} held out, {} malformed, {} empty, {} too long",
+                  report.documents, report.held_out, report.malformed, report.empty, report.too_long);
+  const int64_t rules = report.filtered + report.personal + report.contaminated + report.duplicates;
+  if (rules > 0) message += fmt::format(", {} dropped by data.clean, privacy, decontaminate or dedup", rules);
+  if (!report.first_malformed.empty()) message += "; first malformed: " + report.first_malformed[0];
+  std::string hint = "check data.sources (path, format, fields)";
+  if (report.too_long > 0)
+    hint = "a longer data.sequence_length, packing: concat, or too_long: split for texts";
+  else if (request.validation && report.held_out > 0)
+    hint = "a larger data.validation_share";
+  fail_input(request.validation ? "data.validation_share" : "data.sources", message, hint);
+}
+
+// What is said of one source, summed over its parts.
+struct SourceAccount {
+  BuildReport report;
+  ReadCounts read;
+};
+
+json source_json(const config::Source& source, const Corpus& corpus, size_t number, const SourceAccount& account) {
+  json entry{{"name", source_name(source)}, {"format", source.format}};
+  if (!source.license.empty()) entry["license"] = source.license;
+  if (!source.language.empty()) entry["language"] = source.language;
+  entry["synthetic"] = source.synthetic;
+  uint64_t files = 0, bytes = 0;
+  for (const auto& file : corpus.plan().files) {
+    if (file.source == number) ++files, bytes += file.file.bytes;
+  }
+  entry["files"] = files;
+  entry["bytes_on_disk"] = bytes;
+  entry["bytes_read"] = account.read.bytes;
+  entry.update(account.report.json());
+  entry.erase("held_out_by");
+  entry.erase("first_malformed");
+  return entry;
+}
+
+json account_of(const BuildRequest& request, const Tokenizer& tokenizer, const Corpus& corpus,
+                const std::vector<SourceAccount>& sources, const Shape& shape, const BuildReport& report,
+                const PartResult& duplicates) {
+  json account{{"format", "plumb-report-1"},
+               {"part", request.validation_share == 0 ? "all"
+                        : request.validation          ? "validation"
+                                                      : "train"},
+               {"totals", report.json()},
+               {"sequence_length", request.sequence_length},
+               {"packing", request.packing},
+               {"tokenizer", {{"digest", tokenizer.digest()}, {"vocab_size", tokenizer.vocab_size()}}},
+               {"rules", corpus.identity()["rules"]}};
+  account["sources"] = json::array();
+  ReadCounts read;
+  for (size_t s = 0; s < sources.size(); ++s) {
+    if (request.only_source && *request.only_source != s) continue;
+    account["sources"].push_back(source_json(request.sources[s], corpus, s, sources[s]));
+    read += sources[s].read;
+  }
+  account["bytes_read"] = read.bytes;
+  account["left_out"] = read.left_out;
+  account["clean"] = read.clean.json();
+  account["privacy"] = read.privacy.json();
+  account["decontamination"] = read.contamination.json();
+  if (!corpus.contamination().is_null()) account["decontamination"]["looked_for"] = corpus.contamination();
+  account["duplicates"] = {{"exact", duplicates.exact}, {"near", duplicates.near}, {"repeated", duplicates.repeated}};
+  if (const auto clusters = corpus.duplicates()) account["duplicates"]["clusters"] = clusters->json();
+  if (const auto passages = corpus.repeated_passages()) account["duplicates"]["passages"] = passages->json();
+  const json picture = shape.json();
+  account["languages"] = picture["languages"];
+  account["domains"] = picture["domains"];
+  account["other_domains"] = picture["other_domains"];
+  account["lengths"] = {{"bytes", picture["bytes"]}, {"tokens", picture["tokens"]}};
+  return account;
+}
+
+HashedFile write_sources(const fs::path& folder, const BuildRequest& request, const Corpus& corpus) {
+  HashedWriter writer(folder, "sources.jsonl");
+  for (const auto& file : corpus.plan().files) {
+    writer.write(dump({{"source", source_name(request.sources[file.source])},
+                       {"name", file.name},
+                       {"bytes", file.file.bytes},
+                       {"sha256", file.sha256}}) +
+                 "\n");
+  }
+  return writer.finish();
+}
+
+HashedFile write_quarantine(const fs::path& folder, const Corpus& corpus, const std::vector<size_t>& chunks) {
+  HashedWriter writer(folder, "quarantine.jsonl");
+  for (const size_t chunk : chunks) {
+    for (const auto& [where, reason] : corpus.counts(chunk).malformed) {
+      writer.write(dump({{"where", where}, {"reason", reason}}) + "\n");
+    }
+  }
+  return writer.finish();
+}
+
+}  // namespace
+
+Assembled assemble(const BuildRequest& request, const Tokenizer& tokenizer, const Corpus& corpus,
+                   const TokenPhase& phase) {
+  Assembled all;
+  all.chunks = phase.chunks();
+  std::vector<SourceAccount> sources(request.sources.size());
+  Shape shape;
+  PartResult duplicates;
+  for (const size_t chunk : phase.chunks()) {
+    auto part = phase.result(chunk);
+    const auto read = corpus.counts(chunk);
+    auto& source = sources[corpus.chunks()[chunk].source];
+    source.report += part.report, source.read += read.counts;
+    all.report += part.report;
+    shape += part.shape;
+    duplicates.exact += part.exact, duplicates.near += part.near, duplicates.repeated += part.repeated;
+    for (const auto& [where, reason] : read.malformed) {
+      if (all.report.first_malformed.size() == kFirstMalformed) break;
+      all.report.first_malformed.push_back(where + ": " + reason);
+    }
+    if (part.documents == 0) continue;
+    all.parts.push_back({chunk, part.documents, part.tokens, part.rows, part.spans});
+    for (auto& file : part.files) all.files.push_back(std::move(file));
+  }
+  auto& report = all.report;
+  report.held_out_by = phase.held_out().rule();
+  if (report.kept == 0) fail_empty(request, report);
+  if (request.packing == "concat") {
+    const auto rows = concat_rows(static_cast<uint64_t>(report.tokens), request.sequence_length);
+    report.ledger.positions = rows * request.sequence_length;
+    // The last token of all has no position of its own, but is a label.
+    report.ledger.padding = std::max<int64_t>(0, report.ledger.positions - (report.tokens - 1));
+  }
+  all.account = account_of(request, tokenizer, corpus, sources, shape, report, duplicates);
+  return all;
+}
+
+void commit_dataset(const fs::path& building, const fs::path& final_name, Assembled&& all, const BuildRequest& request,
+                    const Tokenizer& tokenizer, const Corpus& corpus, const json& identity) {
+  all.files.push_back(write_sources(building, request, corpus));
+  all.files.push_back(write_hashed(building, "report.json", dump(all.account) + "\n"));
+  all.files.push_back(write_quarantine(building, corpus, all.chunks));
+  all.files.push_back(write_hashed(building, "tokenizer.json", tokenizer.json()));
+  json content = identity;
+  content["vocab_size"] = tokenizer.vocab_size();
+  content["token_bytes"] = token_width(tokenizer.vocab_size());
+  content["weights"] = any_chat(request);
+  content["report"] = all.report.json();
+  write_manifest(building, std::move(content), all.parts, all.files);
+  std::set<std::string> wanted{"manifest.json", "blocks.bin"};
+  for (const auto& file : all.files) wanted.insert(file.name);
+  std::error_code gone;
+  for (const auto& entry : fs::directory_iterator(building)) {
+    if (!wanted.count(entry.path().filename().string())) fs::remove(entry.path(), gone);
+  }
+  core::commit_folder(building, final_name);
+}
+
+}  // namespace plumb::data

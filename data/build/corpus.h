@@ -1,0 +1,61 @@
+// The documents of some sources as they will be trained on - read, cleaned, deduplicated -, before any tokenizer: in a
+// folder of the cache named by their content, shared by every dataset that is made of them.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "data/build/counts.h"
+#include "data/build/plan.h"
+#include "data/build/stored.h"
+#include "data/dedup/deduplicator.h"
+#include "data/dedup/substring.h"
+
+namespace plumb::data {
+
+class Corpus {
+ public:
+  // Builds what is missing. Every process of request.crew calls it and gets the same.
+  static Corpus build(const BuildRequest& request, const std::filesystem::path& cache, Meter& meter);
+
+  const std::string& key() const { return key_; }  // of everything that decides the documents
+  const nlohmann::ordered_json& identity() const { return identity_; }
+  const nlohmann::ordered_json& contamination() const { return contamination_; }  // what was looked for, by set
+  const Plan& plan() const { return plan_; }
+
+  struct Chunk {
+    size_t unit = 0, number = 0;
+    uint16_t source = 0;
+  };
+  const std::vector<Chunk>& chunks() const { return chunks_; }
+  struct ChunkCounts {
+    ReadCounts counts;
+    std::vector<std::pair<std::string, std::string>> malformed;
+  };
+  ChunkCounts counts(size_t chunk) const;
+
+  enum class Fate { kept, exact, near, repeated };  // repeated: nothing is left beside passages that stood before
+  // Every stored document of a chunk in order. What is not kept comes without its text.
+  void visit(size_t chunk, const std::function<void(StoredDocument&&, Fate)>& take) const;
+  int64_t survivors() const { return survivors_; }  // before `repeated` is known
+  std::optional<DedupReport> duplicates() const;
+  std::optional<SubstringCounts> repeated_passages() const;
+
+ private:
+  Corpus() = default;
+  void read(const BuildRequest& request, Meter& meter);
+  void list_chunks();
+  void find_duplicates(const BuildRequest& request, Meter& meter);
+  void find_repeated_passages(const BuildRequest& request, Meter& meter);
+
+  std::filesystem::path folder_;
+  std::string key_;
+  nlohmann::ordered_json identity_, contamination_;
+  Plan plan_;
+  std::vector<Chunk> chunks_;
+  int64_t survivors_ = 0;
+  std::shared_ptr<Deduplicator> duplicates_;
+  std::shared_ptr<SubstringDeduplicator> passages_;
+};
+
+}  // namespace plumb::data

@@ -1,0 +1,100 @@
+#include "data/build/preparer.h"
+
+namespace plumb::data {
+
+namespace {
+
+std::string domain_of(const Record& record) {
+  if (!record.fields.is_object()) return "";
+  const auto url = record.fields.find("url");
+  return url != record.fields.end() && url->is_string() ? registrable_domain(url->get_ref<const std::string&>()) : "";
+}
+
+}  // namespace
+
+Preparer::Preparer(const BuildRequest& request)
+    : cleaner_(request.clean),
+      redactor_(request.privacy),
+      contamination_(request.decontaminate, request.evaluation_texts),
+      fingerprinter_(request.dedup) {
+  const SubstringDeduplicator substring(request.dedup, "");
+  if (substring.active()) substring_ = substring.identity();
+}
+
+nlohmann::ordered_json Preparer::identity() const {
+  nlohmann::ordered_json id = nlohmann::ordered_json::object();
+  if (cleaner_.active()) id["clean"] = cleaner_.identity();
+  if (redactor_.active()) id["privacy"] = redactor_.identity();
+  if (contamination_.active()) id["decontaminate"] = contamination_.identity();
+  if (fingerprinter_.active()) id["dedup"] = fingerprinter_.identity();
+  if (!substring_.is_null()) id["repeated_passages"] = substring_;
+  return id;
+}
+
+bool Preparer::keep_text(StoredDocument& document, const std::string& source, ReadCounts& counts) const {
+  if (cleaner_.active()) {
+    auto result = cleaner_.clean(document.text, counts.clean);
+    if (!result.kept) return ++counts.filtered, false;
+    document.language = std::move(result.language);
+  }
+  if (redactor_.active() && !redactor_.redact(document.text, counts.privacy)) return ++counts.personal, false;
+  std::vector<Hit> hits;
+  if (contamination_.active() &&
+      contamination_.check(document.text, source, counts.contamination, hits) == Contamination::Outcome::dropped) {
+    return ++counts.contaminated, false;
+  }
+  return true;
+}
+
+bool Preparer::keep_messages(StoredDocument& document, const std::string& source, ReadCounts& counts) const {
+  std::vector<std::string*> texts;
+  for (auto& message : document.messages) texts.push_back(&message.content), texts.push_back(&message.context);
+  if (cleaner_.active()) {
+    for (auto* text : texts) cleaner_.normalize(*text, counts.clean);
+  }
+  if (redactor_.active() && !redactor_.redact(texts, counts.privacy)) return ++counts.personal, false;
+  if (!contamination_.active()) return true;
+  std::vector<std::string_view> views;
+  for (const auto* text : texts) views.push_back(*text);
+  std::vector<Hit> hits;
+  const auto outcome =
+      contamination_.check(std::span<const std::string_view>(views), source, counts.contamination, hits);
+  if (outcome == Contamination::Outcome::dropped) return ++counts.contaminated, false;
+  return true;
+}
+
+void Preparer::prepare(Record&& record, const std::string& source, uint32_t file, bool whole_file,
+                       Prepared& out) const {
+  auto& counts = out.counts;
+  ++counts.documents;
+  for (const auto& [kind, bytes] : record.left_out) counts.left_out[kind] += bytes;
+  StoredDocument document;
+  document.file = file;
+  document.line = whole_file ? 0 : static_cast<uint64_t>(record.line);
+  document.domain = domain_of(record);
+  document.text = std::move(record.text), document.messages = std::move(record.messages);
+  counts.bytes += static_cast<int64_t>(document.text.size());
+  for (const auto& message : document.messages) {
+    counts.bytes += static_cast<int64_t>(message.content.size() + message.context.size());
+  }
+  const bool kept =
+      document.messages.empty() ? keep_text(document, source, counts) : keep_messages(document, source, counts);
+  if (!kept) return;
+  ++counts.stored;
+  if (fingerprinter_.active()) out.fingerprints.push_back(fingerprinter_.of(whole_text(document)));
+  append_document(out.documents, document);
+}
+
+std::string whole_text(const StoredDocument& document) {
+  if (document.messages.empty()) return document.text;
+  std::string text;
+  for (const auto& message : document.messages) {
+    for (const auto* part : {&message.content, &message.context}) {
+      if (part->empty()) continue;
+      text += (text.empty() ? "" : "\n") + message.role + "\n" + *part;
+    }
+  }
+  return text;
+}
+
+}  // namespace plumb::data

@@ -1,0 +1,48 @@
+// From a row of a source to a document that may be stored: cleaned, redacted, held against the evaluation sets,
+// fingerprinted. Thread-safe; what comes out depends on nothing but the row and the settings.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "data/build/counts.h"
+#include "data/build/stored.h"
+#include "data/clean/cleaner.h"
+#include "data/decontaminate/contamination.h"
+#include "data/dedup/fingerprint.h"
+#include "data/dedup/substring.h"
+#include "data/privacy/redactor.h"
+
+namespace plumb::data {
+
+// Documents of some rows, as they are stored, with what became of the others.
+struct Prepared {
+  std::string documents;  // append_document's
+  std::vector<Fingerprint> fingerprints;
+  std::vector<std::pair<std::string, std::string>> malformed;  // "file:line" and reason
+  ReadCounts counts;
+};
+
+class Preparer {
+ public:
+  explicit Preparer(const BuildRequest&);
+  nlohmann::ordered_json identity() const;  // what is off is left out
+  const Fingerprinter& fingerprinter() const { return fingerprinter_; }
+  const Contamination& contamination() const { return contamination_; }
+  void prepare(Record&& record, const std::string& source, uint32_t file, bool whole_file, Prepared& out) const;
+
+ private:
+  bool keep_text(StoredDocument& document, const std::string& source, ReadCounts& counts) const;
+  bool keep_messages(StoredDocument& document, const std::string& source, ReadCounts& counts) const;
+
+  Cleaner cleaner_;
+  Redactor redactor_;
+  Contamination contamination_;
+  Fingerprinter fingerprinter_;
+  nlohmann::ordered_json substring_;
+};
+
+// All that is said in a document: what its fingerprint is made of.
+std::string whole_text(const StoredDocument& document);
+
+}  // namespace plumb::data

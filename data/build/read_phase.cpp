@@ -1,0 +1,202 @@
+#include "data/build/read_phase.h"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "core/error.h"
+#include "core/files.h"
+#include "core/json.h"
+#include "data/dedup/fingerprint_file.h"
+#include "data/ordered_pool.h"
+
+namespace plumb::data {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+constexpr size_t kJobBytes = size_t{256} << 10;
+
+json position_json(const Position& at) { return {at.stretch, at.taken, at.rows, at.offset, at.line}; }
+
+Position position_from(const json& cells) {
+  return {cells.at(0).get<size_t>(), cells.at(1).get<int64_t>(), cells.at(2).get<int64_t>(),
+          cells.at(3).get<uint64_t>(), cells.at(4).get<int64_t>()};
+}
+
+// Rows that are prepared together. They are cut by the rows alone, and a chunk ends only where a job does: so a reader
+// that starts behind a chunk makes the same jobs as one that came from the beginning.
+struct Job {
+  std::vector<std::pair<uint32_t, Record>> records;  // with the file
+  std::vector<std::pair<std::string, std::string>> malformed;
+  size_t bytes = 0;
+  Position after;
+};
+
+struct Result {
+  Prepared prepared;
+  Position after;
+};
+
+class UnitReading {
+ public:
+  UnitReading(const BuildRequest& request, const Plan& plan, const Preparer& preparer,
+              const std::filesystem::path& folder, size_t unit, Meter& meter)
+      : plan_(plan),
+        unit_(plan.units[unit]),
+        source_(request.sources[unit_.source]),
+        strict_(request.strict),
+        preparer_(preparer),
+        folder_(folder),
+        number_(unit),
+        meter_(meter),
+        name_(source_name(source_)) {}
+
+  void run(int threads) {
+    resume();
+    OrderedPool<Job, Result> pool(
+        threads, [this](Job&& job) { return prepare(std::move(job)); },
+        [this](Result&& done) { take(std::move(done)); });
+    const size_t first = at_.stretch;
+    for (size_t s = first; s < unit_.stretches.size(); ++s) {
+      if (s > first) at_.stretch = s, at_.rows = 0, at_.offset = 0, at_.line = 0;
+      read_stretch(pool);
+    }
+    at_.stretch = unit_.stretches.size();
+    submit(pool);
+    pool.finish();
+    if (chunk_counts_.documents > 0 || chunk_ == 0) close_chunk(at_);
+    core::write_text(unit_file(folder_, number_), json{{"chunks", chunk_}}.dump() + "\n");
+  }
+
+ private:
+  // Behind the chunks that are there already.
+  void resume() {
+    for (;; ++chunk_) {
+      const auto counts = chunk_files(folder_, number_, chunk_).counts;
+      if (!std::filesystem::exists(counts)) return;
+      at_ = position_from(core::parse_json_file(counts).at("after"));
+      meter_.add(std::min(unit_.bytes, at_.offset));
+    }
+  }
+
+  void read_stretch(OrderedPool<Job, Result>& pool) {
+    const auto& stretch = unit_.stretches[at_.stretch];
+    const auto& planned = plan_.files[stretch.file];
+    if (source_.max_documents && at_.taken >= *source_.max_documents) return;
+    FileRange range = stretch.range;
+    int64_t skip = at_.rows;
+    if (at_.offset > 0 && planned.file.container == Container::json_lines) {
+      range.begin = at_.offset + 1, range.first_line = at_.line + 1, skip = 0;
+    }
+    Visit visit;
+    visit.strict = strict_;
+    if (source_.max_documents) visit.most = *source_.max_documents - at_.taken + skip;
+    uint64_t seen = 0;
+    const bool whole = stretch.range.whole();
+    visit.progress = [&](uint64_t bytes) {
+      if (whole && bytes > seen) meter_.add(bytes - seen), seen = bytes;
+    };
+    visit.take = [&](Record&& record) {
+      if (skip-- > 0) return true;
+      ++at_.taken, ++at_.rows;
+      at_.offset = record.offset, at_.line = record.line;
+      job_.bytes += record.text.size() + 64;
+      for (const auto& message : record.messages) job_.bytes += message.content.size() + message.context.size();
+      job_.records.emplace_back(stretch.file, std::move(record));
+      if (job_.bytes >= kJobBytes) submit(pool);
+      return true;
+    };
+    const std::string path = planned.file.path.string();
+    visit.on_malformed = [&](const std::string& where, const std::string& reason) {
+      if (skip-- > 0) return;
+      ++at_.taken, ++at_.rows;
+      // Under the name that does not depend on where the source lies.
+      job_.malformed.emplace_back(where.starts_with(path) ? planned.name + where.substr(path.size()) : where, reason);
+    };
+    visit_file(source_, planned.file, planned.index, range, visit);
+    meter_.add(whole ? planned.file.bytes - std::min(planned.file.bytes, seen) : unit_.bytes);
+  }
+
+  void submit(OrderedPool<Job, Result>& pool) {
+    job_.after = at_;
+    pool.submit(std::move(job_));
+    job_ = {};
+  }
+
+  Result prepare(Job&& job) const {
+    Result result;
+    result.after = job.after;
+    result.prepared.malformed = std::move(job.malformed);
+    const auto malformed = static_cast<int64_t>(result.prepared.malformed.size());
+    result.prepared.counts.documents = result.prepared.counts.malformed = malformed;
+    for (auto& [file, record] : job.records) {
+      preparer_.prepare(std::move(record), name_, file, is_document(plan_.files[file].file.container), result.prepared);
+    }
+    return result;
+  }
+
+  void take(Result&& done) {
+    if (!documents_) open_chunk();
+    auto& prepared = done.prepared;
+    documents_->write(prepared.documents);
+    for (const auto& fingerprint : prepared.fingerprints) fingerprints_->add(fingerprint);
+    chunk_counts_ += prepared.counts;
+    chunk_bytes_ += prepared.documents.size();
+    malformed_.insert(malformed_.end(), prepared.malformed.begin(), prepared.malformed.end());
+    if (chunk_bytes_ >= plan_.unit_bytes) close_chunk(done.after);
+  }
+
+  void open_chunk() {
+    const auto files = chunk_files(folder_, number_, chunk_);
+    documents_.emplace(files.documents);
+    if (preparer_.fingerprinter().active()) fingerprints_.emplace(files.fingerprints, preparer_.fingerprinter());
+  }
+
+  void close_chunk(const Position& after) {
+    if (!documents_) open_chunk();
+    documents_->commit();
+    if (fingerprints_) fingerprints_->commit();
+    documents_.reset(), fingerprints_.reset();
+    const json counts{{"after", position_json(after)}, {"counts", chunk_counts_.json()}, {"malformed", malformed_}};
+    core::write_text(chunk_files(folder_, number_, chunk_).counts,
+                     counts.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+    ++chunk_;
+    chunk_counts_ = {}, chunk_bytes_ = 0, malformed_.clear();
+  }
+
+  const Plan& plan_;
+  const Unit& unit_;
+  const config::Source& source_;
+  bool strict_;
+  const Preparer& preparer_;
+  const std::filesystem::path& folder_;
+  size_t number_;
+  Meter& meter_;
+  std::string name_;
+
+  Job job_;
+  Position at_;
+  size_t chunk_ = 0, chunk_bytes_ = 0;
+  ReadCounts chunk_counts_;
+  std::vector<std::pair<std::string, std::string>> malformed_;
+  std::optional<StoredWriter> documents_;
+  std::optional<FingerprintWriter> fingerprints_;
+};
+
+}  // namespace
+
+ChunkFiles chunk_files(const std::filesystem::path& folder, size_t unit, size_t chunk) {
+  const auto stem = fmt::format("docs-{:05}-{:03}", unit, chunk);
+  return {folder / (stem + ".zst"), folder / (stem + ".fingerprints"), folder / (stem + ".json")};
+}
+
+std::filesystem::path unit_file(const std::filesystem::path& folder, size_t unit) {
+  return folder / fmt::format("unit-{:05}.json", unit);
+}
+
+void ReadPhase::read(size_t unit, int threads) const {
+  UnitReading(request_, plan_, preparer_, folder_, unit, meter_).run(threads);
+}
+
+}  // namespace plumb::data

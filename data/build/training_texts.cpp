@@ -1,0 +1,49 @@
+#include "data/training_texts.h"
+
+#include <fmt/format.h>
+
+#include "core/hash.h"
+#include "data/build/token_phase.h"
+
+namespace plumb::data {
+
+struct TrainingTexts::State {
+  BuildRequest request;
+  Corpus corpus;
+  HeldOut held_out;
+};
+
+TrainingTexts::TrainingTexts(const BuildRequest& request, const std::filesystem::path& cache,
+                             const Progress& progress) {
+  auto training = request;
+  training.validation = false;
+  Meter meter(progress);
+  auto corpus = Corpus::build(training, cache, meter);
+  auto rule = held_out(training, corpus);
+  state_.reset(new State{std::move(training), std::move(corpus), std::move(rule)});
+}
+
+TrainingTexts::~TrainingTexts() = default;
+
+std::string TrainingTexts::key() const {
+  return core::sha256(fmt::format("{} {:.9f}", state_->corpus.key(), state_->request.validation_share));
+}
+
+void TrainingTexts::each(const std::function<void(const std::string&)>& use) const {
+  const auto& corpus = state_->corpus;
+  for (size_t chunk = 0; chunk < corpus.chunks().size(); ++chunk) {
+    corpus.visit(chunk, [&](StoredDocument&& document, Corpus::Fate fate) {
+      if (fate != Corpus::Fate::kept) return;
+      auto record = record_of(std::move(document), state_->request, corpus);
+      bool cut = false;
+      if (!state_->held_out.belongs(record, cut)) return;
+      if (!record.text.empty()) use(record.text);
+      for (const auto& message : record.messages) {
+        use(message.content);
+        if (!message.context.empty()) use(message.context);
+      }
+    });
+  }
+}
+
+}  // namespace plumb::data

@@ -1,0 +1,28 @@
+// The texts that a tokenizer may be trained on: those of the training documents, as they will be tokenised - cleaned,
+// without duplicates, and without what is held out for validation.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "data/dataset.h"
+
+namespace plumb::data {
+
+class TrainingTexts {
+ public:
+  // Reads the sources of the request into the cache where that has not been done. Every process of request.crew makes
+  // one. Only what Dataset::build would read is looked at: sources, rules, validation_share.
+  TrainingTexts(const BuildRequest& request, const std::filesystem::path& cache, const Progress& progress = {});
+  ~TrainingTexts();
+  std::string key() const;  // changes with the texts
+  void each(const std::function<void(const std::string&)>& use) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace plumb::data

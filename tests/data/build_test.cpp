@@ -1,0 +1,345 @@
+// Builds that are killed, shared by processes, cut into units: always the same bytes, and every document accounted for.
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <zlib.h>
+
+#include <set>
+
+#include "core/files.h"
+#include "core/hash.h"
+#include "core/json.h"
+#include "data/shards/hashed_file.h"
+#include "data/shards/merkle.h"
+#include "data/training_texts.h"
+#include "data_files.h"
+#include "fake_tokenizer.h"
+
+namespace plumb::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+class BuildTest : public DataTest {
+ protected:
+  fs::path build(const BuildRequest& request, const fs::path& cache) const {
+    return Dataset::build(request, tokenizer_, *chat_, cache);
+  }
+  // In a process of its own; returns its pid.
+  pid_t start(BuildRequest request, const fs::path& cache, int part, int parts, bool quiet = true) const {
+    request.crew = {part, parts, 20};
+    const pid_t child = ::fork();
+    if (child != 0) return child;
+    if (quiet) std::freopen("/dev/null", "w", stderr);
+    try {
+      build(request, cache);
+    } catch (const std::exception& error) {
+      std::fprintf(stdout, "%s\n", error.what());
+      ::_exit(1);
+    }
+    ::_exit(0);
+  }
+  static int wait_for(pid_t child) {
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return status;
+  }
+  static void expect_equal(const fs::path& a, const fs::path& b) {
+    std::set<std::string> names, others;
+    for (const auto& entry : fs::directory_iterator(a)) names.insert(entry.path().filename());
+    for (const auto& entry : fs::directory_iterator(b)) others.insert(entry.path().filename());
+    EXPECT_EQ(names, others);
+    for (const auto& name : names) EXPECT_EQ(slurp(a / name), slurp(b / name)) << name;
+  }
+  // Letters only: near duplicates are compared without their digits.
+  static std::string name(unsigned long number) {
+    std::string letters = "x";
+    for (; number > 0; number /= 26) letters += static_cast<char>('a' + number % 26);
+    return letters;
+  }
+  // Documents of several files and kinds with copies, near copies, malformed and blank rows; a gzip file is one unit.
+  BuildRequest mixed(int scale) const {
+    std::string rows;
+    for (int i = 0; i < 40 * scale; ++i) {
+      if (i % 37 == 5) rows += "{broken\n";
+      if (i % 41 == 7) rows += "{\"text\":\" \"}\n";
+      std::string text;  // of every three one again as it was, and one with another end
+      std::mt19937 words(static_cast<unsigned>(i / 3));
+      for (int w = 0; w < 60; ++w) text += name(words() % 5000) + " ";
+      if (i % 3 == 1) text += "tail";
+      rows +=
+          nlohmann::json{{"text", text}, {"url", fmt::format("https://www.site{}.co.kr/page", i % 5)}}.dump() + "\n";
+    }
+    const auto plain = write("mixed/plain.jsonl", rows);
+    const auto zipped = (folder_ / "mixed/zipped.jsonl.gz").string();
+    gzFile out = gzopen(zipped.c_str(), "wb1");
+    for (int i = 0; i < 30 * scale; ++i)
+      gzprintf(out, "{\"text\":\"zipped %s %s\"}\n", name(static_cast<unsigned>(i)).c_str(),
+               std::string(i % 90, 'z').c_str());
+    gzclose(out);
+    for (int i = 0; i < 5; ++i)
+      write(fmt::format("mixed/notes/{}.txt", i),
+            "a note of its own, called " + name(static_cast<unsigned>(i) + 77) + "\n");
+    auto ask = request({source((folder_ / "mixed").string())}, 64, "best_fit");
+    ask.too_long = "split";
+    ask.dedup.exact = ask.dedup.minhash = true;
+    ask.unit_bytes = 16 << 10;
+    return ask;
+  }
+  static nlohmann::ordered_json account(const fs::path& folder) {
+    return core::parse_json(Dataset::open(folder)->text_file("report.json"), "report.json");
+  }
+  static void expect_balance(const BuildReport& r) {
+    EXPECT_EQ(r.documents, r.kept + r.held_out + r.malformed + r.filtered + r.personal + r.contaminated + r.duplicates +
+                               r.empty + r.too_long);
+    EXPECT_TRUE(r.ledger.balanced());
+    EXPECT_EQ(r.ledger.in - r.ledger.too_long, r.tokens);
+  }
+
+  FakeTokenizer tokenizer_;
+  ChatTemplatePtr chat_ = chat_template("plain", "", tokenizer_);
+};
+
+TEST(Merkle, RootsOfTheReferenceTree) {
+  const std::string leaves[] = {"",
+                                std::string(1, '\0'),
+                                "\x10",
+                                "\x20\x21",
+                                "\x30\x31",
+                                "\x40\x41\x42\x43",
+                                "\x50\x51\x52\x53\x54\x55\x56\x57",
+                                "\x60\x61\x62\x63\x64\x65\x66\x67\x68\x69\x6a\x6b\x6c\x6d\x6e\x6f"};
+  const std::map<int, std::string> roots{{0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+                                         {1, "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"},
+                                         {2, "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"},
+                                         {3, "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77"},
+                                         {7, "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c"},
+                                         {8, "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"}};
+  MerkleTree tree;
+  for (int n = 0; n <= 8; ++n) {
+    if (roots.count(n)) {
+      EXPECT_EQ(tree.root(), roots.at(n)) << n;
+    }
+    if (n < 8) tree.add(std::string_view(leaves[n]));
+  }
+}
+
+TEST_F(BuildTest, FilesBeyondFourGigabytes) {
+  const auto path = folder_ / "large.bin";
+  std::ofstream(path).put(0);
+  const uint64_t bytes = uint64_t{5} << 30;
+  fs::resize_file(path, bytes);  // no blocks on disk
+  const std::vector<std::byte> zero(kBlock);
+  std::vector<uint64_t> blocks(bytes / kBlock, core::xxh3(std::span(zero)));
+  const VerifiedFile file(path, bytes, blocks);
+  EXPECT_EQ(*file.at(bytes - 1, 1), std::byte{0});
+  blocks[4500] ^= 1;
+  EXPECT_THAT(error_of([&] { file.at((uint64_t{4500} << 20) + 5, 1); }),
+              testing::HasSubstr("bytes 4718592000 to 4719640576"));
+}
+
+TEST_F(BuildTest, AnyNumberOfProcessesGivesTheSameBytes) {
+  const auto ask = mixed(20);
+  const auto one = build(ask, folder_ / "one");
+  const auto dataset = Dataset::open(one);
+  expect_balance(dataset->report());
+  EXPECT_GT(dataset->report().duplicates, 0);
+  dataset->verify();
+  for (const int parts : {2, 3}) {
+    const auto cache = folder_ / fmt::format("cache{}", parts);
+    std::vector<pid_t> children;
+    for (int part = 0; part < parts; ++part) children.push_back(start(ask, cache, part, parts));
+    for (const pid_t child : children) EXPECT_EQ(wait_for(child), 0);
+    expect_equal(one, cache / one.filename());
+    for (const auto& entry : fs::directory_iterator(cache)) {
+      EXPECT_FALSE(entry.path().filename().string().starts_with(".crew")) << entry.path();
+      EXPECT_FALSE(entry.path().filename().string().starts_with(".building")) << entry.path();
+    }
+  }
+}
+
+TEST_F(BuildTest, KilledAnywhereItGoesOnToTheSameBytes) {
+  const auto ask = mixed(60);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto whole = build(ask, folder_ / "whole");
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  std::mt19937 random(7);
+  for (const int parts : {1, 2}) {
+    const auto cache = folder_ / fmt::format("killed{}", parts);
+    const auto folder = cache / whole.filename();
+    int kills = 0;
+    for (int i = 0; i < 24 && !fs::exists(folder / "manifest.json"); ++i) {
+      std::vector<pid_t> children;
+      for (int part = 0; part < parts; ++part) children.push_back(start(ask, cache, part, parts));
+      const double share = std::uniform_real_distribution<>(0.02, 0.12)(random);
+      ::usleep(static_cast<useconds_t>(took.count() * share * 1e6));
+      for (const pid_t child : children) ::kill(child, SIGKILL);
+      for (const pid_t child : children) kills += WIFSIGNALED(wait_for(child));
+    }
+    EXPECT_GE(kills, 6);
+    EXPECT_EQ(build(ask, cache), folder);
+    expect_equal(whole, folder);
+  }
+}
+
+// What a killed process left is used: the clock stands still for finished chunks.
+TEST_F(BuildTest, FinishedChunksAreNotReadAgain) {
+  auto ask = mixed(20);
+  const auto whole = build(ask, folder_ / "whole");
+  const auto cache = folder_ / "again";
+  build(ask, cache);
+  fs::path documents;
+  for (const auto& entry : fs::directory_iterator(cache)) {
+    if (entry.path().filename().string().starts_with("documents-")) documents = entry.path();
+  }
+  ASSERT_FALSE(documents.empty());
+  // As if killed while the second chunk of every unit was written.
+  std::map<fs::path, fs::file_time_type> kept;
+  int taken = 0;
+  for (const auto& entry : fs::directory_iterator(documents)) {
+    const auto name = entry.path().filename().string();
+    const bool first = name.starts_with("docs-") && name.find("-000.") != std::string::npos;
+    if (first)
+      kept[entry.path()] = entry.last_write_time();
+    else
+      ++taken;
+  }
+  for (const auto& entry : fs::directory_iterator(documents)) {
+    if (!kept.count(entry.path())) fs::remove_all(entry.path());
+  }
+  EXPECT_GT(taken, 20);
+  fs::remove_all(cache / whole.filename());
+  expect_equal(whole, build(ask, cache));
+  for (const auto& [path, time] : kept) EXPECT_EQ(fs::last_write_time(path), time) << path;
+}
+
+TEST_F(BuildTest, AVanishedProcessIsNamedAndItsShareTakenOver) {
+  auto ask = mixed(5);
+  const auto whole = build(ask, folder_ / "whole");
+  ask.crew = {1, 3, 0.5};  // nobody else ever starts
+  testing::internal::CaptureStderr();
+  const auto alone = build(ask, folder_ / "alone");
+  const auto told = testing::internal::GetCapturedStderr();
+  EXPECT_THAT(told, testing::HasSubstr("process 0 of 3"));
+  EXPECT_THAT(told, testing::HasSubstr("process 2 of 3"));
+  EXPECT_THAT(told, testing::HasSubstr("taken over"));
+  expect_equal(whole, alone);
+}
+
+TEST_F(BuildTest, TheAccountSaysWhatBecameOfEveryDocument) {
+  auto ask = mixed(10);
+  ask.sources[0].license = "CC0-1.0";
+  ask.privacy.action = "replace";
+  write("mixed/personal.jsonl", "{\"text\":\"write to somebody@example.org or somebody@example.org now\"}\n");
+  const auto folder = build(ask, folder_ / "cache");
+  const auto dataset = Dataset::open(folder);
+  const auto report = dataset->report();
+  expect_balance(report);
+  EXPECT_EQ(report.malformed, 400 / 37 + (400 % 37 > 5));
+  EXPECT_GT(report.duplicates, 0);
+  const auto told = account(folder);
+  EXPECT_EQ(told["format"], "plumb-report-1");
+  EXPECT_EQ(told["totals"]["documents"].get<int64_t>(), report.documents);
+  EXPECT_EQ(told["sources"][0]["license"], "CC0-1.0");
+  EXPECT_EQ(told["sources"][0]["files"], 8);
+  EXPECT_EQ(told["duplicates"]["exact"].get<int64_t>() + told["duplicates"]["near"].get<int64_t>(), report.duplicates);
+  EXPECT_EQ(told["privacy"]["found"]["email"], 2);
+  EXPECT_EQ(told["domains"].size(), 5u);
+  EXPECT_TRUE(told["domains"].contains("site3.co.kr")) << told["domains"].dump();
+  int64_t lengths = 0;
+  for (const auto& count : told["lengths"]["tokens"]) lengths += count.get<int64_t>();
+  EXPECT_EQ(lengths, report.kept);
+  std::set<std::string> places;
+  for (int64_t d = 0; d < dataset->documents(); ++d) places.insert(dataset->document_where(d));
+  EXPECT_EQ(static_cast<int64_t>(places.size()), dataset->documents());
+  EXPECT_TRUE(places.count("notes/3.txt"));
+  const auto quarantine = dataset->text_file("quarantine.jsonl");
+  EXPECT_EQ(std::count(quarantine.begin(), quarantine.end(), '\n'), report.malformed);
+  EXPECT_THAT(quarantine, testing::HasSubstr("plain.jsonl:6"));
+  for (int64_t d = 0; d < dataset->documents(); ++d) {
+    EXPECT_EQ(tokenizer_.decode(dataset->sample(d).ids, true).find("somebody@"), std::string::npos);
+  }
+}
+
+TEST_F(BuildTest, HeldOutAndDroppedDocumentsAreNoTrainingTexts) {
+  auto ask = mixed(10);
+  ask.validation_share = 0.2;
+  const auto train = Dataset::open(build(ask, folder_ / "cache"));
+  std::multiset<std::string> texts, trained;
+  const TrainingTexts training(ask, folder_ / "cache");
+  training.each([&](const std::string& text) {
+    if (text.find_first_not_of(" \n") != std::string::npos) texts.insert(text);
+  });
+  for (int64_t d = 0; d < train->documents(); ++d) trained.insert(tokenizer_.decode(train->sample(d).ids, true));
+  EXPECT_EQ(texts, trained);
+  ask.validation = true;
+  const auto validation = Dataset::open(build(ask, folder_ / "cache"));
+  EXPECT_EQ(validation->report().kept, train->report().held_out - validation->report().empty);
+  for (int64_t d = 0; d < validation->documents(); ++d) {
+    EXPECT_FALSE(trained.count(tokenizer_.decode(validation->sample(d).ids, true)));
+  }
+  const auto key = training.key();
+  ask.validation_share = 0.3;
+  EXPECT_NE(TrainingTexts(ask, folder_ / "cache").key(), key);
+}
+
+TEST_F(BuildTest, OneSourceAmongOthersIsDeduplicatedAsAmongAll) {
+  std::string a, b;
+  for (int i = 0; i < 60; ++i) a += fmt::format("{{\"text\":\"shared document {}\"}}\n", i);
+  for (int i = 40; i < 100; ++i) b += fmt::format("{{\"text\":\"shared document {}\"}}\n", i);
+  auto ask = request({source(write("a.jsonl", a)), source(write("b.jsonl", b))}, 64);
+  ask.dedup.exact = true;
+  ask.only_source = 0;
+  EXPECT_EQ(Dataset::open(build(ask, folder_ / "cache"))->documents(), 60);
+  ask.only_source = 1;
+  const auto second = Dataset::open(build(ask, folder_ / "cache"));
+  EXPECT_EQ(second->documents(), 40);
+  EXPECT_EQ(second->report().duplicates, 20);
+  EXPECT_EQ(second->document_source(0), "b");
+  EXPECT_EQ(second->document_where(0), "b.jsonl:21");
+  expect_balance(second->report());
+}
+
+TEST_F(BuildTest, UnchangedFilesAreNotHashedAgain) {
+  const auto file = write("text.jsonl", "{\"text\":\"one of these\"}\n");
+  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  fs::last_write_time(file, old);
+  const auto ask = request({source(file)}, 8);
+  const auto first = build(ask, folder_ / "cache");
+  {
+    std::fstream in_place(file, std::ios::in | std::ios::out);
+    in_place.seekp(9), in_place << "two";
+  }
+  fs::last_write_time(file, old);  // same size, inode and time: only reading would tell
+  EXPECT_EQ(build(ask, folder_ / "cache"), first);
+  fs::last_write_time(file, old + std::chrono::seconds(1));
+  EXPECT_NE(build(ask, folder_ / "cache"), first);
+}
+
+TEST_F(BuildTest, FoldersOfOtherVersionsAreRefused) {
+  write("old/manifest.json", "{\"format\":\"plumb-dataset-1\",\"digest\":\"\",\"content\":{}}");
+  const auto error = error_of([&] { Dataset::open(folder_ / "old"); });
+  EXPECT_THAT(error, testing::HasSubstr("found plumb-dataset-1"));
+  EXPECT_THAT(error, testing::HasSubstr("plumb data build CFG builds it again"));
+}
+
+TEST_F(BuildTest, StrictNamesTheRow) {
+  auto ask = mixed(2);
+  ask.strict = true;
+  EXPECT_THAT(error_of([&] { build(ask, folder_ / "cache"); }), testing::HasSubstr("plain.jsonl:6"));
+  ask.strict = false;
+  build(ask, folder_ / "cache");
+  ask.strict = true;
+  EXPECT_THAT(error_of([&] { build(ask, folder_ / "cache"); }), testing::HasSubstr("plain.jsonl:6"));
+}
+
+TEST_F(BuildTest, AtMostSoManyDocumentsWhateverTheUnits) {
+  auto ask = mixed(10);
+  ask.dedup = {};
+  ask.sources[0].max_documents = 100;
+  const auto few = Dataset::open(build(ask, folder_ / "cache"))->report();
+  EXPECT_EQ(few.documents, 100);
+  EXPECT_GT(few.malformed, 0);
+}
+
+}  // namespace
+}  // namespace plumb::data
