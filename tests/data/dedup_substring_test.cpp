@@ -105,12 +105,11 @@ TEST_F(Substring, CutsAtWordsAndCharacters) {
   const Texts words = {{"xx undo" + passage + "endless xx"}, {"yy redo" + passage + "endure yy"}};
   EXPECT_EQ(removed(words, 60)[1][0], "yy redothe endure yy");
   // Without white space: at characters, never inside one.
-  std::string korean;
-  for (int i = 0; i < 40; ++i) korean += "가나다라마바사아자차"[3 * (i * 7 % 10)] + std::string("\xB0\x80");
   const std::string common = "한글만있고빈칸이없는아주긴문장이여기서되풀이된다그래도글자가운데는자르지않는다";
-  const Texts characters = {{"각" + common + "갂"}, {"갃" + common + "갅"}};  // they differ in their last byte alone
+  // U+AC01 and U+AC41 end with the same byte, U+AC02 and U+AC05 begin with the same two.
+  const Texts characters = {{"\uAC01" + common + "\uAC02"}, {"\uAC41" + common + "\uAC05"}};
   const auto rest = removed(characters, 30, "characters");
-  EXPECT_EQ(rest[1][0], "갃갅");
+  EXPECT_EQ(rest[1][0], "\uAC41\uAC05");
 }
 
 TEST_F(Substring, OverlappingRepeatsLeaveTheFirstPart) {
