@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
+#include <ctime>
 #include <iostream>
 #include <set>
 #include <tuple>
@@ -169,12 +169,14 @@ TEST(Decontamination, KoreanAndBytesThatAreNoText) {
       check(report, "문제: 하이델베르크 구시가지를 지나, 만하임 근처에서 라인강과 만나는 강의 이름은?").hits.size(),
       1u);
   // Decomposed Korean, as some file systems write it.
-  EXPECT_EQ(
-      check(report, "\u1112\u1161\u110B\u1175\u1103\u1166\u11AF\u1107\u1166\u1105\u1173\u110F\u1173" + item.substr(18))
-          .hits.size(),
-      1u);
-  const auto broken = check(report, "\xff\xfe" + item + "\xed\xa0\x80");
+  const std::string apart =
+      "\u1112\u1161\u110B\u1175\u1103\u1166\u11AF\u1107\u1166\u1105\u1173\u110F\u1173" + item.substr(18);
+  EXPECT_EQ(check(report, apart).hits.at(0).words, 10u);
+  const auto broken = check(report, "\xff\xfe" + item + "\xed\xa0\x80 \xf0\x9f");
   ASSERT_EQ(broken.hits.size(), 1u);
+  EXPECT_EQ(broken.hits[0].words, 10u);
+  for (const char* torn : {"\xf0", "a\xe0\xa0", "\xff\xff\xff\xff", "\xc0\x80", "\xed\xa0\x80"})
+    EXPECT_EQ(check(report, torn).outcome, Outcome::clean);
   EXPECT_EQ(broken.hits[0].begin, 2u);
   EXPECT_EQ(broken.hits[0].end, 2 + item.size());
 }
@@ -293,17 +295,24 @@ TEST(Decontamination, DecisionsAreThoseOfDatatrove) {
   }
 }
 
+// Of this thread's processor time: other work on the machine does not count.
+double thread_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
 TEST(Decontamination, HostileTextsTakeLinearTime) {
   std::string ones, mixed;
   for (int i = 0; i < 300000; ++i) ones += "one ";
   NamedTexts set{"ones", {ones.substr(0, 40000)}};
   for (int i = 0; i < 30; ++i) set.texts.push_back(ones.substr(0, 4000) + fmt::format("end {}", i));
   const Contamination report(section("report"), {set});
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = thread_seconds();
   const auto done = check(report, ones);
   EXPECT_EQ(done.outcome, Outcome::reported);
   EXPECT_EQ(done.hits[0].words, 300000u);
-  EXPECT_LT(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count(), 10.0);
+  EXPECT_LT(thread_seconds() - begin, 10.0);
 }
 
 TEST(Decontamination, RateIsPrinted) {
@@ -330,9 +339,9 @@ TEST(Decontamination, RateIsPrinted) {
   }
   ContaminationCounts counts;
   std::vector<Hit> hits;
-  const auto begin = std::chrono::steady_clock::now();
+  const double begin = thread_seconds();
   for (auto& document : documents) report.check(document, "web", counts, hits);
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  const double seconds = thread_seconds() - begin;
   std::cout << fmt::format("{:.0f} MB/s on one thread against 2,000 items\n",
                            static_cast<double>(bytes) / 1e6 / seconds);
   EXPECT_EQ(counts.reported, 0);
