@@ -104,7 +104,7 @@ class UnitReading {
       job_.bytes += record.text.size() + 64;
       for (const auto& message : record.messages) job_.bytes += message.content.size() + message.context.size();
       job_.records.emplace_back(stretch.file, std::move(record));
-      if (job_.bytes >= kJobBytes) submit(pool);
+      if (job_.bytes >= std::min<uint64_t>(kJobBytes, plan_.unit_bytes)) submit(pool);
       return true;
     };
     const std::string path = planned.file.path.string();

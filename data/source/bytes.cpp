@@ -173,12 +173,24 @@ std::unique_ptr<ByteReader> open_bytes(const std::filesystem::path& file) {
   return std::make_unique<PlainReader>(file);
 }
 
+std::unique_ptr<ByteReader> open_text_at(const std::filesystem::path& file, uint64_t begin) {
+  if (!is_compressed(file)) return open_bytes_at(file, begin);
+  auto bytes = open_bytes(file);
+  std::vector<char> passed(static_cast<size_t>(std::min<uint64_t>(begin, kBuffer)));
+  for (uint64_t left = begin; left > 0;) {
+    const size_t n = bytes->read({passed.data(), static_cast<size_t>(std::min<uint64_t>(left, passed.size()))});
+    if (n == 0) break;
+    left -= n;
+  }
+  return bytes;
+}
+
 CharReader::CharReader(const std::filesystem::path& file)
     : file_(file), bytes_(open_bytes(file)), buffer_(std::make_unique<char[]>(kBuffer)) {}
 
 CharReader::CharReader(const std::filesystem::path& file, uint64_t begin, int64_t line)
     : file_(file),
-      bytes_(open_bytes_at(file, begin)),
+      bytes_(open_text_at(file, begin)),
       buffer_(std::make_unique<char[]>(kBuffer)),
       before_(begin),
       line_(line),

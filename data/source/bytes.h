@@ -19,8 +19,10 @@ class ByteReader {
 
 // .gz and .zst (by the name's end) are decompressed; concatenated members and frames are one stream.
 std::unique_ptr<ByteReader> open_bytes(const std::filesystem::path& file);
-// From byte `begin` on; a plain file only.
+// From byte `begin` of the file on disk on, as it is.
 std::unique_ptr<ByteReader> open_bytes_at(const std::filesystem::path& file, uint64_t begin);
+// From byte `begin` of its decompressed text on.
+std::unique_ptr<ByteReader> open_text_at(const std::filesystem::path& file, uint64_t begin);
 bool is_compressed(const std::filesystem::path& file);  // by the name's end
 
 // One character at a time with the line it stands on; a UTF-8 byte order mark at the start is skipped, a UTF-16 one is
@@ -28,7 +30,7 @@ bool is_compressed(const std::filesystem::path& file);  // by the name's end
 class CharReader {
  public:
   explicit CharReader(const std::filesystem::path& file);
-  // From byte `begin` of a plain file on, where line `line` goes on or begins.
+  // From byte `begin` of the (decompressed) file on, where line `line` goes on or begins.
   CharReader(const std::filesystem::path& file, uint64_t begin, int64_t line);
   static constexpr int kEnd = -1;
   int peek() { return at_ < size_ || fill() ? static_cast<unsigned char>(buffer_[at_]) : kEnd; }

@@ -47,7 +47,8 @@ class FileVisit {
   FileVisit(const config::Source& source, const SourceFile& file, uint32_t index, const FileRange& range,
             const Visit& visit, int64_t& taken)
       : source_(source), file_(file), index_(index), range_(range), visit_(visit), taken_(taken) {
-    if (!range.whole() && !can_cut(file)) fail_internal(file.path.string() + " cannot be read in ranges");
+    const bool lines = file.container == Container::json_lines;
+    if (!range.whole() && !lines) fail_internal(file.path.string() + " cannot be read in ranges");
     local_ = local_path();
   }
 

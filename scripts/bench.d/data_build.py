@@ -61,21 +61,20 @@ class Resident(threading.Thread):
 
 
 def make_corpus(folder, total, files, seed=1):
-    """Web-like English of a vocabulary with Zipf's frequencies; one document in fifty comes again."""
+    """Web-like English: a vocabulary with Zipf's frequencies, sentences of it in ever new order; one document in fifty
+    comes again."""
     rng = random.Random(seed)
     letters = "etaoinshrdlucmfwypvbgkjqxz"
     words = ["".join(rng.choices(letters, weights=range(26, 0, -1), k=rng.randint(2, 10))) for _ in range(40000)]
-    weights = [1 / (rank + 3) for rank in range(len(words))]
+    stream = rng.choices(words, weights=[1 / (rank + 3) for rank in range(len(words))], k=1_500_000)
+    sentences = [" ".join(stream[at:at + 15]).capitalize() + ". " for at in range(0, len(stream), 15)]
     folder.mkdir(parents=True)
     documents, text = 0, 0
     for number in range(files):
         out = subprocess.Popen(["zstd", "-q", "-1", "-o", folder / f"part-{number}.jsonl.zst"], stdin=subprocess.PIPE)
-        written, pool, earlier = 0, [], []
+        written, earlier = 0, []
         while written < total // files:
-            if not pool:
-                pool = rng.choices(words, weights=weights, k=400000)
-            size = min(len(pool), max(20, int(rng.lognormvariate(5.3, 0.9))))
-            body, pool = " ".join(pool[:size]), pool[size:]
+            body = "".join(rng.choices(sentences, k=1 + int(rng.lognormvariate(2.5, 0.9))))
             if rng.random() < 0.02 and earlier:
                 body = rng.choice(earlier)
             elif rng.random() < 0.01:

@@ -207,6 +207,10 @@ TEST_F(BuildTest, FinishedChunksAreNotReadAgain) {
     if (!kept.count(entry.path())) fs::remove_all(entry.path());
   }
   EXPECT_GT(taken, 20);
+  EXPECT_TRUE(std::any_of(kept.begin(), kept.end(), [&](const auto& file) {  // of the zipped file, not at its end
+    const auto counts = file.first.string();
+    return counts.ends_with(".json") && slurp(file.first).find("[0,") != std::string::npos;
+  }));
   fs::remove_all(cache / whole.filename());
   expect_equal(whole, build(ask, cache));
   for (const auto& [path, time] : kept) EXPECT_EQ(fs::last_write_time(path), time) << path;
