@@ -131,14 +131,6 @@ class TokenizerTest(unittest.TestCase):
             found = encode_lines(file, lines)
             self.assertEqual([lines[i] for i, (x, y) in enumerate(zip(found, expected)) if x != y], [], name)
 
-    @unittest.skipUnless(SHARED.exists(), "needs ../shared")
-    def test_sentencepiece_files_are_refused_by_name(self):
-        for name, component in ("phi-3-mini", "Llama-2"), ("t5-small", "Unigram"):
-            done = subprocess.run([PLUMB, "tokenizer", "encode", "--tokenizer", SHARED / "tokenizers" / f"{name}.json"],
-                                  input=b"x", capture_output=True)
-            self.assertEqual(done.returncode, 2)
-            self.assertIn(component, done.stderr.decode())
-
     def test_components(self):
         texts = [" ".join(fuzz(400, 2)), "the thing in the wind's singing, they're 12345 there. " * 50]
         lines = fuzz(2000, 3) + every_code_point()[::37]
