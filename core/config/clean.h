@@ -26,7 +26,7 @@ struct GopherQuality {
   std::vector<std::string> stop_words;            // empty: those of the text's language
 };
 
-// The same, "repetition" (table A1). Index n of the arrays: n-grams of n words.
+// The same, "repetition" (table A1).
 struct GopherRepetition {
   ShareLimit max_duplicate_lines = 0.30, max_duplicate_paragraphs = 0.30;
   ShareLimit max_duplicate_line_characters = 0.20, max_duplicate_paragraph_characters = 0.20;
@@ -61,6 +61,10 @@ struct Boilerplate {
   CountLimit min_pages = 3;          // headers and footers: on so many pages, and on half of them
   std::vector<std::string> phrases;  // beside the built-in ones
 };
+
+// In the order in which they are applied: what removes lines of the page first, then FineWeb's order.
+inline constexpr const char* kCleanRules[] = {"boilerplate", "gopher_repetition", "gopher_quality",
+                                              "c4",          "c4_paragraphs",     "fineweb"};
 
 struct CleanSection {
   std::string normalize = "none";  // none nfc nfkc

@@ -7,19 +7,11 @@
 #include <utility>
 
 #include "core/config/derive.h"
+#include "core/config/pointless.h"
 #include "core/config/values.h"
 
 namespace plumb::config {
 namespace {
-
-// A key without effect: `address` is it or its group, `because` the key that takes the effect away.
-struct Pointless {
-  const char* address;
-  const char* because;
-  bool (*holds)(const Config&);
-  const char* reason;
-  const char* hint;
-};
 
 Pointless of_minhash(const char* address) {
   return {address, "data.dedup.minhash", [](const Config& c) { return !c.data.dedup.minhash; },
@@ -29,8 +21,8 @@ Pointless of_minhash(const char* address) {
 bool decontaminates_not(const Config& config) { return config.data.decontaminate.action == "none"; }
 constexpr const char* decontaminate_hint = "write data.decontaminate.action: report, mask or drop, or remove it";
 
-const std::vector<Pointless>& pointless_rules() {
-  static const std::vector<Pointless> rules = {
+std::vector<Pointless> all_pointless() {
+  std::vector<Pointless> rules = {
       {"method.lora", "method.adapter", [](const Config& c) { return c.method.adapter != "lora"; },
        "has no effect with method.adapter none", "write method.adapter: lora, or remove it"},
       {"train.schedule.decay", "train.schedule.name",
@@ -72,6 +64,13 @@ const std::vector<Pointless>& pointless_rules() {
        "has an effect only with a kind of deduplication",
        "remove it, or write data.dedup.exact: true, data.dedup.minhash: true or data.dedup.substring: 100"},
   };
+  const auto of_clean = pointless_clean();
+  rules.insert(rules.end(), of_clean.begin(), of_clean.end());
+  return rules;
+}
+
+const std::vector<Pointless>& pointless_rules() {
+  static const std::vector<Pointless> rules = all_pointless();
   return rules;
 }
 

@@ -93,7 +93,7 @@ std::string default_text(const Key&);   // for the docs page and --help
 std::vector<Key> joined(std::vector<std::vector<Key>> parts);
 std::vector<Key> model_keys();
 std::vector<Key> data_keys();
-std::vector<Key> clean_keys();    // a part of data_keys, like the next three
+std::vector<Key> clean_keys();  // a part of data_keys, like the next three
 std::vector<Key> privacy_keys();
 std::vector<Key> dedup_keys();
 std::vector<Key> decontaminate_keys();

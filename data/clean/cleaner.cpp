@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 #include "core/error.h"
@@ -15,10 +16,9 @@
 namespace plumb::data {
 namespace {
 
-// In this order, whatever the order in the file: what removes lines of the page comes first, then FineWeb's order.
+// config::kCleanRules by number.
 enum Rule { boilerplate, gopher_repetition, gopher_quality, c4, c4_paragraphs, fineweb, rule_count };
-constexpr const char* kRuleNames[] = {"boilerplate", "gopher_repetition", "gopher_quality",
-                                      "c4",          "c4_paragraphs",     "fineweb"};
+static_assert(std::size(config::kCleanRules) == rule_count);
 
 void check(const config::CleanSection& section) {
   for (const auto& code : section.languages) {
@@ -28,7 +28,8 @@ void check(const config::CleanSection& section) {
                "language");
   }
   for (const auto& name : section.rules)
-    if (std::find(std::begin(kRuleNames), std::end(kRuleNames), name) == std::end(kRuleNames))
+    if (std::find(std::begin(config::kCleanRules), std::end(config::kCleanRules), name) ==
+        std::end(config::kCleanRules))
       fail_internal("unknown rule " + name);
   for (const auto* words : {&section.gopher_quality.stop_words, &section.boilerplate.phrases})
     for (const auto& word : *words)
@@ -101,7 +102,8 @@ Cleaner::Cleaner(const config::CleanSection& section) : state_(std::make_unique<
   check(section);
   state_->section = section;
   for (size_t i = 0; i < rule_count; ++i)
-    state_->on[i] = std::find(section.rules.begin(), section.rules.end(), kRuleNames[i]) != section.rules.end();
+    state_->on[i] =
+        std::find(section.rules.begin(), section.rules.end(), config::kCleanRules[i]) != section.rules.end();
   state_->active =
       section.normalize != "none" || section.repair || !section.languages.empty() || !section.rules.empty();
 }
@@ -123,7 +125,7 @@ CleanResult Cleaner::judge(std::string& text, const std::string& language, const
     const char* failed = state_->judge(static_cast<Rule>(i), text, judged, traits, segmenter, counts);
     if (!failed) continue;
     result.kept = false;
-    result.rule = fmt::format("{}.{}", kRuleNames[i], failed);
+    result.rule = fmt::format("{}.{}", config::kCleanRules[i], failed);
     ++counts.dropped[result.rule];
   }
   return result;

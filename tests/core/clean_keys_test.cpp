@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/config/load.h"
+#include "core/config/pointless.h"
 #include "core/config/reader.h"
 #include "core/config/schema.h"
 #include "core/error.h"
@@ -53,14 +54,14 @@ TEST(CleanKeys, OffByDefaultWithPublishedThresholds) {
 }
 
 TEST(CleanKeys, SettableAndRemovable) {
-  const CleanSection c =
-      clean({"data.clean.rules=[fineweb, c4]", "data.clean.gopher_quality.min_words=none",
-             "data.clean.gopher_quality.min_mean_word_length=1.5", "data.clean.gopher_repetition.max_top_2_gram=35%",
-             "data.clean.c4.min_sentences=none", "data.clean.c4.terminal_punctuation=false",
-             "data.clean.languages=[en, ko]", "data.clean.language_score=80%", "data.clean.normalize=nfc",
-             "data.clean.repair=true", "data.clean.gopher_quality.stop_words=[und, der]",
-             "data.clean.boilerplate.phrases=[Seite]", "data.clean.fineweb.short_line_length=20"});
-  EXPECT_THAT(c.rules, ElementsAre("fineweb", "c4"));
+  const CleanSection c = clean(
+      {"data.clean.rules=[fineweb, c4, gopher_quality, gopher_repetition, boilerplate]",
+       "data.clean.gopher_quality.min_words=none", "data.clean.gopher_quality.min_mean_word_length=1.5",
+       "data.clean.gopher_repetition.max_top_2_gram=35%", "data.clean.c4.min_sentences=none",
+       "data.clean.c4.terminal_punctuation=false", "data.clean.languages=[en, ko]", "data.clean.language_score=80%",
+       "data.clean.normalize=nfc", "data.clean.repair=true", "data.clean.gopher_quality.stop_words=[und, der]",
+       "data.clean.boilerplate.phrases=[Seite]", "data.clean.fineweb.short_line_length=20"});
+  EXPECT_THAT(c.rules, ElementsAre("fineweb", "c4", "gopher_quality", "gopher_repetition", "boilerplate"));
   EXPECT_FALSE(c.gopher_quality.min_words);
   EXPECT_EQ(c.gopher_quality.min_mean_word_length, 1.5);
   EXPECT_EQ(c.gopher_repetition.max_top_2_gram, 0.35);
@@ -106,6 +107,39 @@ TEST(CleanKeys, EveryKeyHasAFieldOfItsOwn) {
   EXPECT_EQ(keys, 49);
 }
 
+// The error of a file with these keys of data.clean.
+std::string mistake_in_file(const std::string& keys) {
+  try {
+    load_config_text("model: {preset: smollm-135m}\ntokenizer: {type: bytes}\ndata: {sources: [{path: x}], clean: {" +
+                         keys + "}}\ntrain: {steps: 10, global_batch_size: 8, learning_rate: 1e-3}\n",
+                     "a.yaml", "/project", {}, Purpose::train);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(CleanKeys, WithoutEffect) {
+  EXPECT_THAT(mistake_in_file("c4: {policy: false}"),
+              HasSubstr("data.clean.c4.policy has an effect only with its rule in data.clean.rules\n"));
+  EXPECT_THAT(mistake_in_file("language_score: 0.5"), HasSubstr("has an effect only with data.clean.languages"));
+  EXPECT_THAT(mistake_in_file("rules: [c4], c4_paragraphs: {min_paragraphs: 2}"),
+              HasSubstr("data.clean.c4_paragraphs.min_paragraphs has an effect only with its rule"));
+  EXPECT_EQ(mistake_in_file("rules: [c4], c4: {min_sentences: 2}"), "no error");
+  // Each group belongs to the rule of its name.
+  for (const auto& rule : pointless_clean()) {
+    Config config;
+    EXPECT_TRUE(rule.holds(config)) << rule.address;
+    const std::string name = std::string(rule.address).substr(std::string("data.clean.").size());
+    if (name == "language_score")
+      config.data.clean.languages = {"en"};
+    else
+      config.data.clean.rules = {name};
+    EXPECT_FALSE(rule.holds(config)) << rule.address;
+    EXPECT_TRUE(is_group(rule.address) || find_key(rule.address)) << rule.address;
+  }
+}
+
 TEST(CleanKeys, Mistakes) {
   EXPECT_THAT(mistake("data.clean.rules=[gopher]"),
               HasSubstr("expected a list of boilerplate, gopher_repetition, gopher_quality, c4, c4_paragraphs, "
@@ -124,7 +158,8 @@ TEST(CleanKeys, Mistakes) {
   EXPECT_THAT(mistake("data.clean.language_score=2"), HasSubstr("expected a fraction (3% or 0.03) between 0 and 1"));
   EXPECT_THAT(mistake("data.clean.c4.javascript=1"), HasSubstr("expected true or false, found \"1\""));
   EXPECT_THAT(mistake("data.clean.boilerplate.max_line_length=0"), HasSubstr("of at least 1, found \"0\""));
-  EXPECT_THAT(mistake("data.clean.gopher_quality.min_word=3"), HasSubstr("did you mean data.clean.gopher_quality.min_words?"));
+  EXPECT_THAT(mistake("data.clean.gopher_quality.min_word=3"),
+              HasSubstr("did you mean data.clean.gopher_quality.min_words?"));
   EXPECT_THAT(mistake("data.clean.languages=en"), HasSubstr("write [en]"));
   EXPECT_THAT(mistake("data.clean=c4"), HasSubstr("expected a map of the keys of data.clean"));
 }

@@ -1,0 +1,21 @@
+// Keys without effect under the rest of the configuration: an error when they are written, left out when it is saved.
+#pragma once
+
+#include <vector>
+
+#include "core/config/config.h"
+
+namespace plumb::config {
+
+// `address` is the key or its group, `because` the key that takes the effect away.
+struct Pointless {
+  const char* address;
+  const char* because;
+  bool (*holds)(const Config&);
+  const char* reason;
+  const char* hint;
+};
+
+std::vector<Pointless> pointless_clean();  // those of data.clean
+
+}  // namespace plumb::config
