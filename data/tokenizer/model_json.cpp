@@ -79,6 +79,8 @@ class CharacterBpe final : public TokenModel {
     }
   }
   const Vocabulary& vocabulary() const override { return vocabulary_; }
+  const BpeModel* in_parts() const override { return model_->has_parts() ? model_.get() : nullptr; }
+  bool use_spaces_as_metaspace() override { return model_->has_parts() && model_->use_spaces_as_metaspace(); }
 
  private:
   Vocabulary vocabulary_;

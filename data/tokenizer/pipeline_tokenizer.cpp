@@ -2,21 +2,17 @@
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <set>
 
+#include "data/tokenizer/bpe_model.h"
 #include "data/tokenizer/byte_level.h"
 #include "data/tokenizer/piece_cache.h"
 #include "data/tokenizer/unicode.h"
+#include "data/tokenizer/word_batch.h"
 
 namespace plumb::data {
 
 namespace {
-
-uint64_t next_serial() {
-  static std::atomic<uint64_t> serial{1};
-  return serial++;
-}
 
 // Caches are per thread and owned by one tokenizer at a time; two slots serve a pair of tokenizers in turn.
 PieceCache& cache_of(uint64_t owner) {
@@ -33,7 +29,8 @@ PieceCache& cache_of(uint64_t owner) {
 
 }  // namespace
 
-PipelineTokenizer::PipelineTokenizer(PipelineParts parts) : parts_(std::move(parts)), serial_(next_serial()) {
+PipelineTokenizer::PipelineTokenizer(PipelineParts parts)
+    : parts_(std::move(parts)), serial_(WordCache::next_serial()) {
   const Vocabulary& vocabulary = parts_.model->vocabulary();
   texts_ = vocabulary.texts();
   known_.resize(texts_.size());
@@ -60,9 +57,39 @@ PipelineTokenizer::PipelineTokenizer(PipelineParts parts) : parts_(std::move(par
   for (size_t id = 0; id < texts_.size(); ++id) skipped_[id] = known_[id] && specials.count(texts_[id]) > 0;
   for (const auto& id : {parts_.bos, parts_.eos, parts_.pad})
     if (id) special_[static_cast<size_t>(*id)] = skipped_[static_cast<size_t>(*id)] = true;
+  raw_spaces_ = parts_.llama_spaces && !parts_.pre_tokenizer && normalized_.empty() &&
+                parts_.model->use_spaces_as_metaspace() && parts_.model->in_parts();
+}
+
+void PipelineTokenizer::encode_in_parts(std::string_view text, std::vector<int32_t>& ids) const {
+  const BpeModel& model = *parts_.model->in_parts();
+  WordBatch batch(model, WordCache::of_this_thread(serial_, texts_.size() <= 65536), ids, text);
+  const char* const end = text.data() + text.size();
+  for (const char* begin = text.data(); begin < end;) {
+    const char* const stop = model.first_part(begin, end);
+    batch.add(begin, stop);
+    begin = stop;
+  }
+  batch.finish();
+}
+
+// Text without its normalizer: the space in front is put before the first part alone, spaces are read as U+2581.
+void PipelineTokenizer::encode_llama(std::string_view text, std::vector<int32_t>& ids) const {
+  constexpr size_t kHead = 64;
+  std::string head = " " + std::string(text.substr(0, kHead));
+  const BpeModel& model = *parts_.model->in_parts();
+  const char* const stop = model.first_part(head.data(), head.data() + head.size());
+  const auto size = static_cast<size_t>(stop - head.data());
+  if (size == head.size() && text.size() > kHead) {  // a long first part
+    head.append(text.substr(kHead));
+    return encode_in_parts(head, ids);
+  }
+  encode_in_parts(std::string_view(head).substr(0, size), ids);
+  if (size <= text.size()) encode_in_parts(text.substr(size - 1), ids);
 }
 
 void PipelineTokenizer::encode_normalized(TextPiece piece, std::vector<int32_t>& ids) const {
+  if (!parts_.pre_tokenizer && parts_.model->in_parts()) return encode_in_parts(piece.text, ids);
   PieceCache& cache = cache_of(serial_);
   const auto encode = [&](std::string_view text, std::vector<int32_t>& out) { parts_.model->encode(text, out); };
   if (!parts_.pre_tokenizer) return cache.encode(piece.text, ids, encode);
@@ -87,6 +114,10 @@ void PipelineTokenizer::encode(std::string_view text, std::vector<int32_t>& ids,
   for (const auto& piece : pieces) {
     if (piece.id >= 0) {
       ids.push_back(piece.id);
+      continue;
+    }
+    if (raw_spaces_) {
+      encode_llama(piece.text, ids);
       continue;
     }
     NormalText normal;

@@ -19,6 +19,7 @@ namespace plumb::data {
 
 struct PipelineParts {
   NormalizerPtr normalizer;           // may be none
+  bool llama_spaces = false;          // the normalizer is that of Llama-2: U+2581 in front and for each space
   TextPreTokenizerPtr pre_tokenizer;  // may be none
   TokenModelPtr model;
   DecoderPtr decoder;                   // may be none: texts of tokens with spaces between
@@ -54,6 +55,8 @@ class PipelineTokenizer final : public FileTokenizer {
 
  private:
   void encode_normalized(TextPiece piece, std::vector<int32_t>& ids) const;
+  void encode_in_parts(std::string_view text, std::vector<int32_t>& ids) const;
+  void encode_llama(std::string_view text, std::vector<int32_t>& ids) const;
   std::string join(std::vector<std::string> tokens) const;
   bool has(int32_t id) const {
     return id >= 0 && static_cast<size_t>(id) < known_.size() && known_[static_cast<size_t>(id)];
@@ -64,7 +67,8 @@ class PipelineTokenizer final : public FileTokenizer {
   std::vector<std::string> texts_;               // by id, as they are decoded
   std::vector<bool> known_, special_, skipped_;  // skipped: by decode without special tokens
   std::unordered_map<std::string, int32_t> added_ids_;
-  uint64_t serial_;  // never reused: owner of cached pieces
+  uint64_t serial_;          // never reused: owner of cached pieces
+  bool raw_spaces_ = false;  // the model reads text as it was before the normalizer
 };
 
 }  // namespace plumb::data

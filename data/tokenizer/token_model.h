@@ -38,14 +38,20 @@ class Vocabulary {
   size_t entries_ = 0;
 };
 
+class BpeModel;
+
 class TokenModel {
  public:
   virtual ~TokenModel() = default;
   // Appends the ids of one piece, which is not empty.
   virtual void encode(std::string_view piece, std::vector<int32_t>& ids) const = 0;
   virtual const Vocabulary& vocabulary() const = 0;
+  // The model, where pieces may be encoded in the parts that BpeModel::first_part finds; else nullptr.
+  virtual const BpeModel* in_parts() const { return nullptr; }
+  // Whether from now on a space in a piece stands for U+2581 (BpeModel::use_spaces_as_metaspace).
+  virtual bool use_spaces_as_metaspace() { return false; }
 };
-using TokenModelPtr = std::unique_ptr<const TokenModel>;
+using TokenModelPtr = std::unique_ptr<TokenModel>;
 
 // "BPE", "WordPiece", "WordLevel", "Unigram"; files older than `type` show their kind in what they hold.
 std::string model_type(const JsonPlace& model);

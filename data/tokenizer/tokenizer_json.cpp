@@ -146,9 +146,21 @@ bool has_fast_form(const JsonPlace& root) {
          only_byte_level(*decoder) && byte_level_model(root.at("model").object());
 }
 
+bool is_llama_normalizer(const nlohmann::ordered_json& normalizer) {
+  const nlohmann::ordered_json llama = {
+      {"type", "Sequence"},
+      {"normalizers",
+       {{{"type", "Prepend"}, {"prepend", "\u2581"}},
+        {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "\u2581"}}}}};
+  return nlohmann::json(normalizer) == nlohmann::json(llama);  // the order of keys says nothing
+}
+
 PipelineParts read_pipeline(const JsonPlace& root) {
   PipelineParts parts;
-  if (const auto normalizer = root.find("normalizer")) parts.normalizer = read_normalizer(*normalizer);
+  if (const auto normalizer = root.find("normalizer")) {
+    parts.normalizer = read_normalizer(*normalizer);
+    parts.llama_spaces = is_llama_normalizer(normalizer->value());
+  }
   if (const auto cuts = root.find("pre_tokenizer")) parts.pre_tokenizer = read_text_pre_tokenizer(*cuts);
   if (const auto decoder = root.find("decoder")) parts.decoder = read_decoder(*decoder);
   parts.model = read_token_model(root.at("model"));
