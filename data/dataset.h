@@ -109,6 +109,8 @@ class Dataset {
     int64_t begin, end;
   };  // token range inside the document
   virtual std::vector<Span> row(int64_t row) const = 0;
+  // Its inverse: the rows that hold tokens of a document, ascending.
+  virtual std::vector<int64_t> rows_of(int64_t document) const;
 };
 using DatasetPtr = std::shared_ptr<const Dataset>;
 

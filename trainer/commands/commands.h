@@ -26,6 +26,8 @@ int generate(const Words&);
 int export_(const Words&);
 int data_build(const Words&);
 int data_inspect(const Words&);
+int data_report(const Words&);
+int data_lineage(const Words&);
 int data_import(const Words&);
 int data_export(const Words&);
 int tokenizer_train(const Words&);

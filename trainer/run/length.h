@@ -16,6 +16,11 @@ struct Length {
   double rows_per_epoch = 0;  // 0 when unknown
   double epochs() const { return rows_per_epoch > 0 ? steps * static_cast<double>(rows_per_step) / rows_per_epoch : 0; }
 };
+// From a step on, so many sequences a step.
+struct BatchSize {
+  int64_t from_step = 0;  // steps completed before
+  int64_t rows = 0;
+};
 // Tokens and epochs become steps, rounded up, after packing.
 Length resolve_length(const config::TrainSection&, int64_t sequence_length, double rows_per_epoch);
 

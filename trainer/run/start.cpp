@@ -132,13 +132,19 @@ nlohmann::ordered_json start_manifest(const Context& context) {
                                      {"libtorch", TORCH_VERSION},
                                      {"precision", context.choices.precision},
                                      {"tokenizer", material.tokenizer->digest()}};
-  if (material.train.size() == 1) {
-    manifest["dataset"] = material.train[0].dataset->digest();
-  } else {
-    for (const auto& part : material.train) manifest["dataset"][part.name] = part.dataset->digest();
+  auto& datasets = manifest["datasets"] = nlohmann::ordered_json::array();
+  const auto record = [](const data::Dataset& dataset) {
+    return nlohmann::ordered_json{{"folder", dataset.folder().string()}, {"digest", dataset.digest()}};
+  };
+  for (const auto& part : material.train) {
+    datasets.push_back(record(*part.dataset));
+    datasets.back().update({{"name", part.name}, {"weight", part.weight}});
   }
-  if (material.validation) manifest["validation"] = material.validation->digest();
-  if (material.replay) manifest["replay"] = material.replay->digest();
+  if (material.replay) {
+    datasets.push_back(record(*material.replay));
+    datasets.back()["replay"] = true;
+  }
+  if (material.validation) manifest["validation"] = record(*material.validation);
   if (material.base) {
     manifest["base"] = {{"path", context.config().model.base}, {"digest", material.base->weights->digest()}};
   }

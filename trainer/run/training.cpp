@@ -18,8 +18,10 @@ namespace plumb::run {
 nlohmann::ordered_json Progress::json() const {
   nlohmann::ordered_json best_list = nlohmann::ordered_json::array();
   for (const auto& [at, value] : best) best_list.push_back({at, value});
+  nlohmann::ordered_json batch_list = nlohmann::ordered_json::array();
+  for (const auto& batch : batches) batch_list.push_back({batch.from_step, batch.rows});
   return {{"step", step},      {"tokens", tokens}, {"trained_tokens", trained_tokens}, {"skipped", skipped},
-          {"best", best_list}, {"kept", kept},     {"base_scores", base_scores}};
+          {"best", best_list}, {"kept", kept},     {"base_scores", base_scores},       {"batches", batch_list}};
 }
 
 Progress Progress::from_json(const nlohmann::ordered_json& json) {
@@ -31,6 +33,9 @@ Progress Progress::from_json(const nlohmann::ordered_json& json) {
   for (const auto& entry : json.at("best")) progress.best[entry.at(0).get<int64_t>()] = entry.at(1).get<double>();
   progress.kept = json.at("kept").get<std::vector<int64_t>>();
   progress.base_scores = json.at("base_scores");
+  for (const auto& entry : json.at("batches")) {
+    progress.batches.push_back({entry.at(0).get<int64_t>(), entry.at(1).get<int64_t>()});
+  }
   return progress;
 }
 
@@ -49,7 +54,12 @@ Training::Training(Context& context, Progress progress)
       saving_(context.config().output.checkpoint.every, context.length),
       keeping_(context.config().output.checkpoint.keep_every, context.length),
       start_(std::chrono::steady_clock::now()),
-      last_log_tokens_(progress_.tokens) {}
+      last_log_tokens_(progress_.tokens) {
+  const int64_t rows = context_.length.rows_per_step;
+  if (progress_.batches.empty() || progress_.batches.back().rows != rows) {
+    progress_.batches.push_back({progress_.step, rows});
+  }
+}
 
 double Training::seconds() const {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();

@@ -46,6 +46,7 @@ struct Progress {
   std::map<int64_t, double> best;      // step -> value of output.checkpoint.best, for those kept
   std::vector<int64_t> kept;           // kept for good (keep_every)
   nlohmann::ordered_json base_scores;  // sets of the base, before step 1
+  std::vector<BatchSize> batches;      // every batch size of the run, so that a step's sequences can be named
   nlohmann::ordered_json json() const;
   static Progress from_json(const nlohmann::ordered_json&);
 };

@@ -1,0 +1,129 @@
+// A draft after the template of the European Commission for the summary of training content (24 July 2025).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "core/log.h"
+#include "data/account/account.h"
+
+namespace plumb::data {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+constexpr const char* kPerson = "_to be stated by the provider_";
+
+std::string cell(std::string text) {
+  for (size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, "\\");
+  return text.empty() ? kPerson : text;
+}
+
+int64_t count(const json& object, const std::string& key) { return object.value(key, int64_t{0}); }
+
+// The template's bands of text, after preprocessing.
+std::string size_band(int64_t tokens) {
+  if (tokens < 1'000'000'000) return "less than 1 billion tokens";
+  return tokens <= 10'000'000'000'000 ? "1 billion to 10 trillion tokens" : "more than 10 trillion tokens";
+}
+
+std::string languages_of(const json& report) {
+  std::set<std::string> all;
+  for (const auto& source : report["sources"]) {
+    if (source.contains("language")) all.insert(source["language"].get<std::string>());
+  }
+  for (const auto& [language, amount] : report["languages"].items()) {
+    if (!language.empty() && amount[0].get<int64_t>() > 0) all.insert(language);
+  }
+  std::string joined;
+  for (const auto& language : all) joined += (joined.empty() ? "" : ", ") + language;
+  return joined;
+}
+
+// The template asks for datasets of at least 3 % of their modality by name, the others together.
+std::string sources_table(const json& report, bool synthetic) {
+  const int64_t whole = std::max<int64_t>(1, count(report["totals"], "tokens"));
+  std::string out;
+  for (const auto& source : report["sources"]) {
+    if (source.value("synthetic", false) != synthetic) continue;
+    const double share = 100.0 * static_cast<double>(count(source, "tokens")) / static_cast<double>(whole);
+    out += fmt::format("| {} | {} | {} | {} | {:.1f} % | {} |\n", cell(source.value("name", "")),
+                       cell(source.value("license", "")), core::with_commas(count(source, "kept")),
+                       core::with_commas(count(source, "tokens")), share, share >= 3 ? "yes" : "no");
+  }
+  if (out.empty()) return "None.\n";
+  return "| name | licence | documents | tokens | share | large (3 % or more) |\n|---|---|---|---|---|---|\n" + out;
+}
+
+// The largest tenth of the domains, as for providers that are no SME.
+std::string domains_table(const json& report) {
+  std::vector<std::pair<std::string, json>> all;
+  for (const auto& [domain, amount] : report["domains"].items()) {
+    if (!domain.empty()) all.emplace_back(domain, amount);
+  }
+  if (all.empty()) return "No column `url` stands in the sources, so that no domain is known.\n";
+  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.second[1] > b.second[1]; });
+  all.resize((all.size() + 9) / 10);
+  std::string out = "| domain | documents | bytes |\n|---|---|---|\n";
+  for (const auto& [domain, amount] : all) {
+    out += fmt::format("| {} | {} | {} |\n", cell(domain), core::with_commas(amount[0].get<int64_t>()),
+                       core::with_commas(amount[1].get<int64_t>()));
+  }
+  return out;
+}
+
+std::string measures(const json& report) {
+  const json& rules = report["rules"];
+  const json& totals = report["totals"];
+  std::string out;
+  const auto add = [&](const char* key, const std::string& text) {
+    if (rules.contains(key)) out += "- " + text + "\n";
+  };
+  add("clean",
+      fmt::format("Quality and language rules dropped {} documents.", core::with_commas(count(totals, "filtered"))));
+  int64_t found = 0;
+  for (const auto& [kind, n] : report["privacy"]["found"].items()) found += n.get<int64_t>();
+  add("privacy",
+      fmt::format("Personal data and secrets were looked for by pattern: {} values found, {} documents dropped.",
+                  core::with_commas(found), core::with_commas(count(totals, "personal"))));
+  add("decontaminate", fmt::format("Texts of the evaluation sets were looked for: {} documents dropped.",
+                                   core::with_commas(count(totals, "contaminated"))));
+  add("dedup", fmt::format("{} duplicates were dropped.", core::with_commas(count(totals, "duplicates"))));
+  return out.empty() ? "No rule of plumb was switched on.\n" : out;
+}
+
+}  // namespace
+
+std::string eu_summary(const Account& account) {
+  const json& report = account.report;
+  const int64_t tokens = count(report["totals"], "tokens");
+  std::string out = fmt::format(
+      "# Summary of training content (draft)\n\nAfter the template for Art. 53(1)(d) of Regulation (EU) 2024/1689. "
+      "Tables "
+      "come from the record of dataset\n`{}`. What is marked {} no record can attest.\n\n",
+      account.digest, kPerson);
+  out += "## 1. General information\n\n| | |\n|---|---|\n";
+  for (const char* field : {"Provider", "Authorised representative", "Model and version", "Models it depends on",
+                            "Date of placement on the Union market", "Latest date of data acquisition"}) {
+    out += fmt::format("| {} | {} |\n", field, kPerson);
+  }
+  out += fmt::format(
+      "| Modality | text |\n| Size after preprocessing | {} ({} tokens, {} documents) |\n| Tokenizer of the count | {} "
+      "entries, sha256 {} |\n| Languages | {} |\n| Types of content | {} |\n\n",
+      size_band(tokens), core::with_commas(tokens), core::with_commas(count(report["totals"], "kept")),
+      count(report["tokenizer"], "vocab_size"), report["tokenizer"].value("digest", ""), cell(languages_of(report)),
+      kPerson);
+  out += "## 2. Data sources\n\nWhether a source below is public, licensed or another private one (2.1, 2.2): " +
+         std::string(kPerson) + "\n\n" + sources_table(report, false) + "\n";
+  out += "### 2.3 Crawled and scraped data\n\nCrawlers, their purpose and behaviour, period of collection: " +
+         std::string(kPerson) + "\n\n" + domains_table(report) + "\n";
+  out += "### 2.4 User data\n\n" + std::string(kPerson) +
+         "\n\n### 2.5 Synthetic data\n\nModels that made it: " + std::string(kPerson) + "\n\n" +
+         sources_table(report, true) + "\n### 2.6 Other\n\n" + kPerson + "\n\n";
+  out += "## 3. Data processing\n\n### 3.1 Reservations of rights (text and data mining)\n\n" + std::string(kPerson) +
+         "\n\n### 3.2 Removal of illegal content\n\n" + kPerson + "\n\n### 3.3 Other processing\n\n" + measures(report);
+  return out;
+}
+
+}  // namespace plumb::data

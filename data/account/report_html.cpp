@@ -1,0 +1,191 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "data/account/account.h"
+#include "data/account/html.h"
+
+namespace plumb::data {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+using Rows = std::vector<std::vector<std::string>>;
+constexpr size_t kMostRows = 30;
+
+int64_t count(const json& object, const std::string& key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number() ? found->get<int64_t>() : 0;
+}
+
+// Counts by name, the largest first; zero is left out.
+std::vector<std::pair<std::string, int64_t>> largest(const json& counts) {
+  std::vector<std::pair<std::string, int64_t>> all;
+  for (const auto& [name, value] : counts.items()) {
+    if (value.is_number() && value.get<int64_t>() != 0) all.emplace_back(name, value.get<int64_t>());
+  }
+  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
+  return all;
+}
+
+std::string counts_table(const std::string& what, const std::string& unit, const json& counts, int64_t whole = 0) {
+  Rows rows = {{what, unit}};
+  if (whole > 0) rows[0].push_back("share");
+  for (const auto& [name, value] : largest(counts)) {
+    rows.push_back({name, html::number(value)});
+    if (whole > 0) rows.back().push_back(html::share(value, whole));
+    if (rows.size() > kMostRows) break;
+  }
+  return html::table(rows);
+}
+
+// {name: [documents, bytes]}
+std::string amounts_table(const std::string& what, const json& amounts, const json& other, int64_t documents) {
+  std::vector<std::pair<std::string, json>> all;
+  for (const auto& [name, amount] : amounts.items()) all.emplace_back(name, amount);
+  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.second[1] > b.second[1]; });
+  Rows rows = {{what, "documents", "share", "bytes"}};
+  int64_t rest_documents = 0, rest_bytes = 0;
+  for (size_t i = 0; i < all.size(); ++i) {
+    const auto n = all[i].second[0].get<int64_t>(), bytes = all[i].second[1].get<int64_t>();
+    if (i < kMostRows) {
+      rows.push_back({all[i].first.empty() ? "(unknown)" : all[i].first, html::number(n), html::share(n, documents),
+                      html::number(bytes)});
+    } else {
+      rest_documents += n, rest_bytes += bytes;
+    }
+  }
+  if (other.is_array()) rest_documents += other[0].get<int64_t>(), rest_bytes += other[1].get<int64_t>();
+  if (rest_documents > 0) {
+    rows.push_back(
+        {"others", html::number(rest_documents), html::share(rest_documents, documents), html::number(rest_bytes)});
+  }
+  return html::table(rows);
+}
+
+std::string documents_table(const json& totals) {
+  const int64_t read = count(totals, "documents");
+  Rows rows = {{"documents", "", "share"}, {"read", html::number(read), ""}};
+  const std::pair<const char*, const char*> kinds[] = {{"kept", "kept"},
+                                                       {"held_out", "in the other part (validation)"},
+                                                       {"malformed", "malformed, in quarantine"},
+                                                       {"filtered", "dropped by data.clean"},
+                                                       {"personal", "dropped by data.privacy"},
+                                                       {"contaminated", "dropped by data.decontaminate"},
+                                                       {"duplicates", "duplicates"},
+                                                       {"empty", "empty"},
+                                                       {"too_long", "longer than a sequence"}};
+  for (const auto& [key, name] : kinds) {
+    if (const int64_t n = count(totals, key); n > 0 || std::string_view(key) == "kept") {
+      rows.push_back({name, html::number(n), html::share(n, read)});
+    }
+  }
+  return html::table(rows);
+}
+
+std::string tokens_table(const json& totals) {
+  const json& ledger = totals["ledger"];
+  const int64_t in = count(ledger, "in");
+  Rows rows = {{"tokens", "", "share"}, {"in", html::number(in), ""}};
+  const std::pair<const char*, const char*> kinds[] = {{"trained", "trained on"},
+                                                       {"masked", "read without a loss (prompts)"},
+                                                       {"first", "first of their document: nothing precedes them"},
+                                                       {"too_long", "of documents that were dropped as too long"}};
+  for (const auto& [key, name] : kinds) {
+    rows.push_back({name, html::number(count(ledger, key)), html::share(count(ledger, key), in)});
+  }
+  rows.push_back({"positions of all sequences", html::number(count(ledger, "positions")), ""});
+  rows.push_back({"of these padding", html::number(count(ledger, "padding")),
+                  html::share(count(ledger, "padding"), count(ledger, "positions"))});
+  return html::table(rows);
+}
+
+std::string sources_table(const json& sources) {
+  Rows rows = {{"source", "licence", "language", "synthetic", "files", "bytes on disk", "documents", "kept", "tokens"}};
+  for (const auto& source : sources) {
+    rows.push_back({source.value("name", ""), source.value("license", "not stated"), source.value("language", ""),
+                    source.value("synthetic", false) ? "yes" : "no", html::number(count(source, "files")),
+                    html::number(count(source, "bytes_on_disk")), html::number(count(source, "documents")),
+                    html::number(count(source, "kept")), html::number(count(source, "tokens"))});
+  }
+  return html::table(rows, 4);
+}
+
+// Entry k counts documents of 2^k to 2^(k+1) - 1.
+std::string lengths_picture(const json& counts, const std::string& unit) {
+  size_t first = counts.size(), last = 0;
+  for (size_t k = 0; k < counts.size(); ++k) {
+    if (counts[k].get<int64_t>() > 0) first = std::min(first, k), last = k;
+  }
+  std::vector<html::Bar> bars;
+  static constexpr const char* kUnits[] = {"", "Ki", "Mi", "Gi", "Ti"};
+  for (size_t k = first; k <= last && k < counts.size(); ++k) {
+    bars.push_back(
+        {fmt::format("{}{}", 1u << (k % 10), kUnits[std::min<size_t>(k / 10, 4)]), counts[k].get<int64_t>()});
+  }
+  return html::bars(bars, "Documents kept by length: from so many " + unit + " to just below twice as many");
+}
+
+std::string duplicates_part(const json& duplicates) {
+  std::string out = counts_table("duplicates", "documents dropped",
+                                 {{"exact copies", count(duplicates, "exact")},
+                                  {"near copies (MinHash)", count(duplicates, "near")},
+                                  {"nothing left beside repeated passages", count(duplicates, "repeated")}});
+  for (const char* key : {"clusters", "passages"}) {
+    if (!duplicates.contains(key) || !duplicates[key].is_object()) continue;
+    out += counts_table(key, "count", duplicates[key]);
+  }
+  return out;
+}
+
+std::string contamination_part(const json& contamination) {
+  std::string out = counts_table("decontamination", "", contamination);
+  if (contamination.contains("items") && contamination["items"].is_object()) {
+    Rows rows = {{"evaluation set", "source", "items found"}};
+    for (const auto& [set, sources] : contamination["items"].items()) {
+      if (!sources.is_object()) continue;
+      for (const auto& [source, items] : sources.items()) {
+        rows.push_back({set, source, items.is_number() ? html::number(items.get<int64_t>()) : items.dump()});
+      }
+    }
+    out += html::table(rows, 2);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string report_html(const Account& account) {
+  const json& report = account.report;
+  const json& totals = report["totals"];
+  const int64_t kept = count(totals, "kept"), read = count(totals, "documents");
+  std::string body =
+      "<h1>Dataset " + html::escaped(account.name) + "</h1>\n<p class=d>digest " + html::escaped(account.digest) +
+      "<br>" +
+      html::escaped(fmt::format("part {}, sequences of {}, packing {}, vocabulary {}", report.value("part", ""),
+                                report.value("sequence_length", 0), report.value("packing", ""),
+                                report["tokenizer"].value("vocab_size", 0))) +
+      "</p>\n";
+  body += html::section("Documents", documents_table(totals));
+  body += html::section("Tokens", tokens_table(totals));
+  body += html::section("Sources", sources_table(report["sources"]));
+  body += html::section("Lengths", lengths_picture(report["lengths"]["tokens"], "tokens") +
+                                       lengths_picture(report["lengths"]["bytes"], "bytes"));
+  const json& clean = report["clean"];
+  body += html::section("Dropped by rule", counts_table("rule", "documents", clean["dropped"], read));
+  body += html::section("Lines removed", counts_table("reason", "lines", clean["lines_removed"]));
+  body += html::section("Repairs", counts_table("repair", "times", clean["repairs"]));
+  body += html::section("Left out by readers", counts_table("kind", "bytes", report["left_out"]));
+  body += html::section("Languages", amounts_table("language", report["languages"], {}, kept));
+  body += html::section("Personal data and secrets, never their values",
+                        counts_table("kind", "found", report["privacy"]["found"]));
+  body += html::section("Duplicates", duplicates_part(report["duplicates"]));
+  body += html::section("Evaluation sets in the documents", contamination_part(report["decontamination"]));
+  body += html::section("Domains", amounts_table("domain", report["domains"], report["other_domains"], kept));
+  if (!report["rules"].empty()) {
+    body += html::section("Settings", "<pre>" + html::escaped(report["rules"].dump(2)) + "</pre>\n");
+  }
+  return html::page("Dataset " + account.name, body);
+}
+
+}  // namespace plumb::data
