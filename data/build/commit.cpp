@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/files.h"
+#include "data/build/clusters_json.h"
 #include "data/shards/manifest.h"
 
 namespace plumb::data {
@@ -83,7 +84,10 @@ json account_of(const BuildRequest& request, const Tokenizer& tokenizer, const C
   account["decontamination"] = read.contamination.json();
   if (!corpus.contamination().is_null()) account["decontamination"]["looked_for"] = corpus.contamination();
   account["duplicates"] = {{"exact", duplicates.exact}, {"near", duplicates.near}, {"repeated", duplicates.repeated}};
-  if (const auto clusters = corpus.duplicates()) account["duplicates"]["clusters"] = clusters->json();
+  if (const auto clusters = corpus.duplicates()) {
+    account["duplicates"]["clusters"] = clusters->json();
+    account["duplicates"]["largest"] = largest_clusters(corpus);
+  }
   if (const auto passages = corpus.repeated_passages()) account["duplicates"]["passages"] = passages->json();
   const json picture = shape.json();
   account["languages"] = picture["languages"];

@@ -195,6 +195,18 @@ void Corpus::visit(size_t chunk, const std::function<void(StoredDocument&&, Fate
   }
 }
 
+void Corpus::name_places(size_t chunk, std::map<size_t, std::string>& documents) const {
+  StoredReader reader(chunk_files(folder_, chunks_.at(chunk).unit, chunks_[chunk].number).documents);
+  StoredDocument document;
+  size_t at = 0;
+  for (auto& [number, place] : documents) {
+    while (at < number && reader.skip()) ++at;
+    if (!reader.next(document)) return;
+    ++at;
+    place = plan_.files.at(document.file).name + (document.line == 0 ? "" : ":" + std::to_string(document.line));
+  }
+}
+
 std::optional<DedupReport> Corpus::duplicates() const {
   return duplicates_ ? std::optional(duplicates_->report()) : std::nullopt;
 }

@@ -37,6 +37,8 @@ class Corpus {
   enum class Fate { kept, exact, near, repeated };  // repeated: nothing is left beside passages that stood before
   // Every stored document of a chunk in order. What is not kept comes without its text.
   void visit(size_t chunk, const std::function<void(StoredDocument&&, Fate)>& take) const;
+  // "file:line" of stored documents of a chunk, by their number in it.
+  void name_places(size_t chunk, std::map<size_t, std::string>& documents) const;
   int64_t survivors() const { return survivors_; }  // before `repeated` is known
   std::optional<DedupReport> duplicates() const;
   std::optional<SubstringCounts> repeated_passages() const;

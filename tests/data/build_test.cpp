@@ -246,6 +246,10 @@ TEST_F(BuildTest, TheAccountSaysWhatBecameOfEveryDocument) {
   EXPECT_EQ(told["sources"][0]["license"], "CC0-1.0");
   EXPECT_EQ(told["sources"][0]["files"], 8);
   EXPECT_EQ(told["duplicates"]["exact"].get<int64_t>() + told["duplicates"]["near"].get<int64_t>(), report.duplicates);
+  const auto& largest = told["duplicates"]["largest"][0];
+  EXPECT_EQ(largest["size"], told["duplicates"]["clusters"]["largest"][0]["size"]);
+  EXPECT_THAT(largest["kept"].get<std::string>(), testing::StartsWith("plain.jsonl:"));
+  EXPECT_THAT(largest["dropped"][0].get<std::string>(), testing::StartsWith("plain.jsonl:"));
   EXPECT_EQ(told["privacy"]["found"]["email"], 2);
   EXPECT_EQ(told["domains"].size(), 5u);
   EXPECT_TRUE(told["domains"].contains("site3.co.kr")) << told["domains"].dump();
