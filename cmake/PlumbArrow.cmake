@@ -25,21 +25,28 @@ if(arrow_folder AND EXISTS ${arrow_folder}/include/arrow/filesystem/s3fs.h)
     list(GET found 0 file)
     list(APPEND PLUMB_ARROW_LIBRARIES ${file})
   endforeach()
-  list(APPEND CMAKE_BUILD_RPATH ${arrow_folder})
-  list(APPEND CMAKE_INSTALL_RPATH ${arrow_folder})
   message(STATUS "Arrow: ${arrow_folder}")
 else()
   message(STATUS "Arrow: not built (no pyarrow wheel); Parquet files and s3:// paths are refused, everything else works")
 endif()
 
-# The units that see Arrow are *_arrow.cpp and *_arrow_test.cpp; last of all folders, like LibTorch's headers. Their twins no_arrow.cpp are
-# built without it. The libraries are linked where the room is; nobody else sees a header.
-function(plumb_use_arrow target)
-  if(NOT PLUMB_HAS_ARROW)
-    return()
-  endif()
-  get_target_property(sources ${target} SOURCES)
-  list(FILTER sources INCLUDE REGEX "_arrow(_test)?\\.cpp$")
-  set_source_files_properties(${sources} PROPERTIES COMPILE_OPTIONS "-idirafter;${PLUMB_ARROW_INCLUDE}")
-  target_link_libraries(${target} PUBLIC ${PLUMB_ARROW_LIBRARIES})
+
+# plumb_arrow_module(TARGET): libTARGET.so from the *_arrow.cpp of the calling folder's tree. A library of its own, loaded
+# at run time with symbols of its own, because the wheel's libraries export an OpenSSL and a simdjson (data/arrow/module.h).
+# It links nothing else of plumb but errors, and nobody else sees Arrow's headers.
+function(plumb_arrow_module target)
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*_arrow.cpp)
+  list(FILTER sources EXCLUDE REGEX "/no_arrow\\.cpp$")
+  add_library(${target} MODULE ${sources} ${CMAKE_SOURCE_DIR}/core/error.cpp)
+  plumb_see_arrow(${target})
+  target_link_options(${target} PRIVATE -Wl,--exclude-libs,ALL)
+  install(TARGETS ${target} LIBRARY DESTINATION lib/plumb)
+endfunction()
+
+function(plumb_see_arrow target)
+  # Last of all folders, like LibTorch's headers.
+  target_compile_options(${target} PRIVATE "SHELL:-idirafter ${PLUMB_ARROW_INCLUDE}")
+  target_link_libraries(${target} PRIVATE plumb_flags nlohmann_json::nlohmann_json ${PLUMB_ARROW_LIBRARIES})
+  get_filename_component(folder ${PLUMB_ARROW_INCLUDE} DIRECTORY)
+  set_target_properties(${target} PROPERTIES BUILD_RPATH ${folder} INSTALL_RPATH ${folder})
 endfunction()

@@ -154,11 +154,17 @@ class Walk {
     if (key.type == Type::path && node.kind == Node::Kind::scalar && !node.text.empty()) {
       const std::string written = node.text;
       if (!resolve(node, address)) return;
-      if (key.must_exist)
+      if (key.must_exist && !node.text.starts_with("s3://"))
         result.paths.push_back(
             {address, written, node.text, problems_.where(node.place), problems_.excerpt(node.place)});
     }
     store(key, node, key.bind(owner, true), problems_);
+  }
+
+  // Where documents come from; everything else is opened by readers of files.
+  static bool reads_objects(const std::string& address) {
+    return address.starts_with("data.sources[") || address.starts_with("data.validation[") ||
+           address.starts_with("data.replay.sources[") || address.starts_with("eval.sets[");
   }
 
   bool resolve(Node& node, const std::string& address) {
@@ -172,8 +178,9 @@ class Walk {
     }
     if (const size_t scheme = text.find("://"); scheme != std::string::npos) {
       const bool store = text.starts_with("s3://");
+      if (store && reads_objects(address)) return true;
       problems_.add(node.place, fmt::format("expected a local path, found \"{}\"", text),
-                    store ? "object stores are planned, not in this release"
+                    store ? "objects of a store are read as sources and evaluation sets only"
                           : "nothing is downloaded; fetch it first and give the local path");
       return false;
     }

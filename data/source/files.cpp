@@ -5,8 +5,9 @@
 #include <optional>
 
 #include "core/error.h"
+#include "data/arrow/module.h"
+#include "data/source/bytes.h"
 #include "data/source/documents.h"
-#include "data/source/parquet.h"
 #include "data/source/source.h"
 #include "data/store/store.h"
 
@@ -136,9 +137,8 @@ std::vector<Found> expand(const std::string& path, bool& exact) {
 // One clear answer before anything is read, not a quarantined file after the other.
 void check_readable(const std::vector<SourceFile>& files) {
   for (const auto& file : files) {
-    if (file.container == Container::parquet && !parquet_available()) {
-      fail_input(file.path.string(), "this build of plumb has no Arrow and cannot read Parquet",
-                 "scripts/setup installs Arrow's libraries (the pyarrow wheel); then build again");
+    if (file.container == Container::parquet && !arrow_unavailable().empty()) {
+      fail_input(file.path.string(), arrow_unavailable(), kArrowHint);
     }
     if (file.container == Container::pdf && !pdf_unavailable().empty()) {
       fail_input(file.path.string(), pdf_unavailable(), "apt-get install poppler-utils (scripts/setup does)");

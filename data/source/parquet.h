@@ -1,11 +1,9 @@
-// Rows of a Parquet file, streamed by row group. Built with Arrow (parquet_arrow.cpp) or without (no_arrow.cpp).
+// Rows of a Parquet file, streamed by row group (data/arrow).
 #pragma once
 
 #include "data/source/rows.h"
 
 namespace plumb::data {
-
-bool parquet_available();
 
 // `columns`: those wanted, by name or by a path of names joined by dots; empty: all. A column that is not there is no
 // error here, since a row without it says so.

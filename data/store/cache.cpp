@@ -227,7 +227,7 @@ LocalFile ObjectCache::get(Store& store, const StoreEntry& entry) {
     throw Error(
         ExitCode::out_of_resources,
         fmt::format("the object has {} bytes, the cache of fetched objects may hold {}", entry.bytes, options_.limit),
-        entry.path, "a larger data.cache_limit");
+        entry.path, "copy it to a local folder and name that, or cut it into several objects");
   }
   const Names names = names_of(store, entry);
   for (int round = 0; round < 8; ++round) {
@@ -242,7 +242,7 @@ LocalFile ObjectCache::get(Store& store, const StoreEntry& entry) {
     if (!present(names)) fetch(store, entry, names);
   }
   throw Error(ExitCode::out_of_resources, "the object is fetched again and again, and gone before it can be used",
-              entry.path, "a larger data.cache_limit: other jobs share this cache");
+              entry.path, "other jobs share this cache: give this one another data.cache");
 }
 
 // Called under the object's lock.
@@ -319,7 +319,7 @@ void ObjectCache::make_room(const StoreEntry& entry, const Names& names) const {
       throw Error(ExitCode::out_of_resources,
                   fmt::format("no room for {} bytes in the cache of fetched objects: its {} bytes are in use",
                               entry.bytes, options_.limit),
-                  entry.path, "a larger data.cache_limit");
+                  entry.path, "other jobs share this cache: give this one another data.cache");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }

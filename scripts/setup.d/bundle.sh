@@ -46,9 +46,11 @@ make_bundle() {
   supported_system
   say "collecting packages"
   if [ $libraries_only = 1 ]; then
-    download_closure "$target/debs" $PLUMB_LIBRARIES
+    # A program, and the half of a graphical system behind it: PDF files are refused with a hint there.
+    download_closure "$target/debs" ${PLUMB_LIBRARIES/poppler-utils/}
     # Shared libraries stay, so that what the -dev packages link to is of the same version.
-    for name in $(file_names_of_closure $PLUMB_TOOLS gfortran | grep -vE '^(libssl3|zlib1g|libzstd1|libpcre2-8-0)'); do
+    for name in $(file_names_of_closure $PLUMB_TOOLS gfortran |
+                    grep -vE '^(libssl3|zlib1g|libzstd1|libpcre2-8-0|libicu[0-9]+)'); do
       rm -f "$target/debs/$name"
     done
   else

@@ -29,11 +29,12 @@ too_old() {
 # Says which tools and libraries a foreign system lacks, by the names of their upstream projects.
 not_supported() {
   local missing=() tool header
-  for tool in g++ cmake ninja pkg-config mpirun mpicxx python3; do
+  for tool in g++ cmake ninja pkg-config mpirun mpicxx python3 pdftotext; do
     command -v "$tool" >/dev/null || missing+=("$tool")
   done
   for header in yaml-cpp/yaml.h boost/program_options.hpp spdlog/spdlog.h fmt/core.h nlohmann/json.hpp openssl/evp.h \
-    zstd.h zlib.h simdjson.h utf8proc.h pcre2.h xxhash.h gtest/gtest.h; do
+    zstd.h zlib.h simdjson.h utf8proc.h pcre2.h xxhash.h unicode/ucnv.h gumbo.h cld2/public/compact_lang_det.h \
+    divsufsort64.h gtest/gtest.h; do
     echo "#include <$header>" | g++ -std=c++20 -DPCRE2_CODE_UNIT_WIDTH=8 -fsyntax-only -x c++ - 2>/dev/null ||
       missing+=("$header")
   done

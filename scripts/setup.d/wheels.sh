@@ -1,17 +1,23 @@
 # LibTorch and the tests' oracles from PyPI wheels, in .venv. Sourced by scripts/setup.
 
 # The wheels of a set, one "name==version" a line. The running set is installed without dependencies: libtorch_cpu.so
-# needs libcudart and libcupti and nothing else of CUDA (1.3 GB instead of 4.7).
+# needs libcudart and libcupti and nothing else of CUDA (1.3 GB instead of 4.7), Arrow's libraries need nothing.
 wheel_set() {
   echo "torch==$TORCH_VERSION"
   echo "nvidia-cuda-runtime==$CUDA_RUNTIME_VERSION"
   echo "nvidia-cuda-cupti==$CUDA_CUPTI_VERSION"
+  echo "pyarrow==$PYARROW_VERSION"
   [ $full = 1 ] || return 0
   echo "numpy==$NUMPY_VERSION"
   echo "transformers==$TRANSFORMERS_VERSION"
   echo "tokenizers==$TOKENIZERS_VERSION"
   echo "peft==$PEFT_VERSION"
   echo "safetensors==$SAFETENSORS_VERSION"
+  echo "sentencepiece==$SENTENCEPIECE_VERSION"
+  echo "tiktoken==$TIKTOKEN_VERSION"
+  echo "gigatoken==$GIGATOKEN_VERSION"
+  echo "datatrove==$DATATROVE_VERSION"
+  echo "moto[server]==$MOTO_VERSION"
 }
 
 # The wheels of the set that .venv lacks.
@@ -19,6 +25,7 @@ missing_wheels() {
   local wheel name version
   while read -r wheel; do
     name=${wheel%%==*} version=${wheel##*==}
+    name=${name%%[*}
     compgen -G "$root/.venv/lib/python3*/site-packages/${name//-/_}-$version.dist-info" >/dev/null || echo "$wheel"
   done < <(wheel_set)
   # A running set grows into the full one by what torch itself asks for.
@@ -47,9 +54,9 @@ install_wheels() {
     return
   fi
   if [ $full = 1 ]; then
-    say "wheels to install into .venv: ${missing[*]} and what they need (up to 4.9 GB on disk)"
+    say "wheels to install into .venv: ${missing[*]} and what they need (up to 5.4 GB on disk)"
   else
-    say "wheels to install into .venv: ${missing[*]} (1.3 GB on disk)"
+    say "wheels to install into .venv: ${missing[*]} (1.5 GB on disk)"
     dependencies=(--no-deps)
   fi
   if [ -n "$from" ]; then source=(--no-index --find-links "$from/wheels"); check_bundle; fi

@@ -230,8 +230,8 @@ TEST(Mistakes, Paths) {
             "the command line, where the shell does it");
   EXPECT_EQ(with("output: {folder: ~bob/x}"),
             "expected a path, found \"~bob/x\" | only ~/ is known, the home folder of this user");
-  EXPECT_EQ(one(model + "data: {sources: [{path: s3://b/x}]}\n" + train),
-            "expected a local path, found \"s3://b/x\" | object stores are planned, not in this release");
+  EXPECT_EQ(one(model + "data: {dataset: s3://b/x}\n" + train),
+            "expected a local path, found \"s3://b/x\" | objects of a store are read as sources and evaluation sets only");
   EXPECT_EQ(
       one(model + "data: {sources: [{path: https://h/x}]}\n" + train),
       "expected a local path, found \"https://h/x\" | nothing is downloaded; fetch it first and give the local path");

@@ -114,7 +114,7 @@ TEST_F(StoreTest, WhatIsUsedStaysAndTheLimitHolds) {
   EXPECT_FALSE(fs::exists(freed));
   EXPECT_TRUE(fs::exists(copy.path()));
   store_.put("s3://k/large", std::string(1001, 'x'));
-  EXPECT_THAT(error_of([&] { store_.local("s3://k/large"); }), testing::HasSubstr("data.cache_limit"));
+  EXPECT_THAT(error_of([&] { store_.local("s3://k/large"); }), testing::HasSubstr("may hold 1000"));
 }
 
 TEST_F(StoreTest, NothingOfOthersIsDeleted) {

@@ -10,6 +10,7 @@
 #include "core/hash.h"
 #include "core/log.h"
 #include "core/progress.h"
+#include "data/store/store.h"
 #include "data/training_texts.h"
 #include "trainer/run/material.h"
 
@@ -51,6 +52,7 @@ fs::path store_tokenizer(const data::Tokenizer& tokenizer, const fs::path& folde
 data::BuildRequest request(const config::Loaded& loaded, const std::vector<config::Source>& sources,
                            const data::Crew::Options& crew) {
   const auto& config = loaded.config;
+  data::set_store_cache({.folder = fs::path(config.data.cache) / "objects"});
   data::BuildRequest wanted;
   wanted.sources = sources;
   wanted.sequence_length = config.data.sequence_length;

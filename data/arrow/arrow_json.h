@@ -11,6 +11,7 @@ namespace plumb::data {
 // Element i: null, bool, number, text (strings, binary that is UTF-8, and whatever JSON has no type for, as Arrow
 // prints it), list, object (struct, map with text keys). NaN and infinities are null. `wrong` is set when it cannot be
 // one.
+bool is_utf8(std::string_view text);
 nlohmann::json arrow_json(const arrow::Array& array, int64_t i, std::string& wrong);
 
 }  // namespace plumb::data

@@ -8,11 +8,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <map>
 #include <mutex>
 #include <thread>
 
 #include "core/error.h"
+#include "data/arrow/module.h"
 #include "data/store/store.h"
 
 namespace plumb::data {
@@ -181,16 +181,9 @@ class S3Store : public Store {
 
 }  // namespace
 
-std::shared_ptr<Store> Store::of(std::string_view path) {
-  if (!is_remote(path)) fail_input(std::string(path), "expected a path that begins with s3://");
+extern "C" Store* plumb_arrow_open_store() {
   start_once();
-  static std::mutex mutex;
-  // Never destroyed: the library is shut down at exit, before objects of static life would be.
-  static auto& stores = *new std::map<std::string, std::shared_ptr<Store>>();
-  const std::lock_guard lock(mutex);
-  auto& store = stores[variable("AWS_ENDPOINT_URL_S3") + " " + variable("AWS_ENDPOINT_URL")];
-  if (!store) store = std::make_shared<S3Store>(options_from_environment());
-  return store;
+  return new S3Store(options_from_environment());
 }
 
 }  // namespace plumb::data

@@ -1,6 +1,8 @@
+#include <arrow/util/utf8.h>
+
 #include <cmath>
 
-#include "data/source/arrow_json.h"
+#include "data/arrow/arrow_json.h"
 #include "data/source/rows.h"
 
 namespace plumb::data {
@@ -12,7 +14,7 @@ using nlohmann::json;
 json text(std::string_view value, std::string& wrong) {
   if (value.size() > kLargestRow) {
     wrong = "row larger than " + std::to_string(kLargestRow >> 20) + " MiB";
-  } else if (!valid_utf8(value)) {
+  } else if (!is_utf8(value)) {
     wrong = "invalid UTF-8";
   } else {
     return std::string(value);
@@ -32,7 +34,7 @@ json object(const arrow::StructArray& array, int64_t i, std::string& wrong) {
   json out = json::object();
   for (int f = 0; f < array.num_fields() && wrong.empty(); ++f) {
     const std::string& name = array.struct_type()->field(f)->name();
-    if (valid_utf8(name)) out[name] = arrow_json(*array.field(f), i, wrong);
+    if (is_utf8(name)) out[name] = arrow_json(*array.field(f), i, wrong);
   }
   return out;
 }
@@ -90,6 +92,11 @@ json nested(const arrow::Array& array, int64_t i, std::string& wrong) {
 }
 
 }  // namespace
+
+bool is_utf8(std::string_view text) {
+  arrow::util::InitializeUTF8();
+  return arrow::util::ValidateUTF8(text);
+}
 
 json arrow_json(const arrow::Array& array, int64_t i, std::string& wrong) {
   if (i < 0 || i >= array.length()) return wrong = "a nested value that points outside its column", nullptr;

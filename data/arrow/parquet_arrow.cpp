@@ -8,8 +8,9 @@
 #include <limits>
 
 #include "core/error.h"
-#include "data/source/arrow_json.h"
-#include "data/source/parquet.h"
+#include "data/arrow/arrow_json.h"
+#include "data/arrow/module.h"
+#include "data/source/rows.h"
 
 namespace plumb::data {
 
@@ -37,7 +38,7 @@ class Parquet : public RowReader {
     row.value = nlohmann::json::object();
     for (int c = 0; c < batch_->num_columns(); ++c) {
       const std::string& name = batch_->schema()->field(c)->name();
-      if (valid_utf8(name)) row.value[name] = arrow_json(*batch_->column(c), at_, row.wrong);
+      if (is_utf8(name)) row.value[name] = arrow_json(*batch_->column(c), at_, row.wrong);
     }
     ++at_;
     return true;
@@ -61,7 +62,7 @@ class Parquet : public RowReader {
       reason = error.what();
     }
     reason = "not a readable Parquet file: " + reason.substr(0, reason.find('\n')).substr(0, 200);
-    fail_input(file_, valid_utf8(reason) ? reason : "not a readable Parquet file");
+    fail_input(file_, is_utf8(reason) ? reason : "not a readable Parquet file");
   }
   void check(const arrow::Status& status) const {
     if (!status.ok()) throw std::runtime_error(status.message());
@@ -140,10 +141,8 @@ class Parquet : public RowReader {
 
 }  // namespace
 
-bool parquet_available() { return true; }
-
-std::unique_ptr<RowReader> read_parquet(const std::filesystem::path& file, const std::vector<std::string>& columns) {
-  return std::make_unique<Parquet>(file, columns);
+extern "C" RowReader* plumb_arrow_read_parquet(const char* file, const char* const* columns, size_t count) {
+  return new Parquet(file, std::vector<std::string>(columns, columns + count));
 }
 
 }  // namespace plumb::data
