@@ -26,8 +26,8 @@ struct SourceFile {
 // machine lacks (Arrow, pdftotext). `passed_over` gets the files whose kind is not read.
 std::vector<SourceFile> source_files(const config::Source&, std::vector<std::filesystem::path>* passed_over = nullptr);
 
-// A part of a .jsonl file: the rows whose first byte lies in [begin, end), of a compressed file counted in its text. Any
-// two cuts are exact: no row is read twice, none is lost.
+// A part of a .jsonl file: the rows whose first byte lies in [begin, end), of a compressed file counted in its text.
+// Any two cuts are exact: no row is read twice, none is lost.
 struct FileRange {
   uint64_t begin = 0, end = std::numeric_limits<uint64_t>::max();
   int64_t first_line = 1;  // number of the line that starts at or after `begin`
