@@ -60,22 +60,25 @@ void start_once() {
     arrow::fs::S3GlobalOptions options = arrow::fs::S3GlobalOptions::Defaults();
     options.log_level = arrow::fs::S3LogLevel::Off;  // what goes wrong comes out as an Error
     check("s3://", arrow::fs::InitializeS3(options));
-    std::atexit([] { (void)arrow::fs::EnsureS3Finalized(); });
   });
 }
 
-void set_endpoint(arrow::fs::S3Options& options) {
+struct Endpoint {
+  std::string scheme, address;  // empty: Amazon's
+};
+
+Endpoint endpoint() {
   std::string url = variable("AWS_ENDPOINT_URL_S3");
   if (url.empty()) url = variable("AWS_ENDPOINT_URL");
-  if (url.empty()) return;
+  if (url.empty()) return {};
   const auto scheme = url.find("://");
   if (scheme == std::string::npos || (url.substr(0, scheme) != "http" && url.substr(0, scheme) != "https")) {
     fail_input("AWS_ENDPOINT_URL",
                "expected http://host:port or https://host:port, found \"" + url.substr(0, 100) + "\"");
   }
-  options.scheme = url.substr(0, scheme);
-  options.endpoint_override = url.substr(scheme + 3);
-  while (options.endpoint_override.ends_with('/')) options.endpoint_override.pop_back();
+  Endpoint found{url.substr(0, scheme), url.substr(scheme + 3)};
+  while (found.address.ends_with('/')) found.address.pop_back();
+  return found;
 }
 
 // Keys from the environment; the SDK's own chain where a variable says so; else nobody in particular. Never the
@@ -105,7 +108,9 @@ std::string certificates() {
 arrow::fs::S3Options options_from_environment() {
   arrow::fs::S3Options options;
   set_credentials(options);
-  set_endpoint(options);
+  if (const auto other = endpoint(); !other.scheme.empty()) {
+    options.scheme = other.scheme, options.endpoint_override = other.address;
+  }
   options.region = variable("AWS_REGION");
   if (options.region.empty()) options.region = variable("AWS_DEFAULT_REGION");
   if (options.region.empty()) options.region = "us-east-1";
@@ -182,8 +187,21 @@ class S3Store : public Store {
 }  // namespace
 
 extern "C" Store* plumb_arrow_open_store() {
+  endpoint();  // said before anything is started
   start_once();
-  return new S3Store(options_from_environment());
+  // Behind the first client: what Arrow keeps of its clients is made then, and goes at exit in reverse order.
+  const auto finish_at_exit = [] {
+    static std::once_flag once;
+    std::call_once(once, [] { std::atexit([] { (void)arrow::fs::EnsureS3Finalized(); }); });
+  };
+  try {
+    auto* store = new S3Store(options_from_environment());
+    finish_at_exit();
+    return store;
+  } catch (...) {
+    finish_at_exit();
+    throw;
+  }
 }
 
 }  // namespace plumb::data
