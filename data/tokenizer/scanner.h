@@ -2,6 +2,8 @@
 // patterns match everywhere, so that matches tile the text.
 #pragma once
 
+#include <bit>
+#include <cstring>
 #include <string_view>
 
 #include "data/tokenizer/unicode.h"
@@ -35,6 +37,42 @@ struct Text {
 inline const char* next_character(const char* p) {
   const auto lead = static_cast<unsigned char>(*p);
   return p + (lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4);
+}
+
+// Bit 7 of each byte that is no ASCII letter.
+inline uint64_t not_letters(uint64_t bytes) {
+  constexpr uint64_t kHigh = 0x8080808080808080u, kEach = 0x0101010101010101u;
+  const uint64_t lower = bytes | kHigh | 0x20 * kEach;
+  const uint64_t from_a = lower - 0x61 * kEach, behind_z = lower - 0x7B * kEach;  // no borrows: each byte has bit 7
+  return (~(from_a & ~behind_z) | bytes) & kHigh;
+}
+
+// Of these lead bytes all characters are letters in every Unicode version since 2.0: U+5000-8FFF and U+B000-CFFF.
+inline bool leads_letters(unsigned char lead) { return (lead >= 0xE5 && lead <= 0xE8) || lead == 0xEB || lead == 0xEC; }
+
+// run<kLetter, true> for text of mostly short words.
+inline const char* letters(const char* p, const Text& text) {
+  for (;;) {
+    while (text.end - p >= 8) {
+      uint64_t bytes;
+      std::memcpy(&bytes, p, sizeof bytes);
+      const uint64_t others = not_letters(bytes);
+      if (others) {
+        p += std::countr_zero(others) / 8;
+        break;
+      }
+      p += 8;
+    }
+    if (p >= text.end) return p;
+    const auto byte = static_cast<unsigned char>(*p);
+    if (leads_letters(byte)) {
+      p += 3;
+    } else {
+      if (!(text.bits(p) & kLetter)) return p;
+      p += byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+    }
+    while (p < text.end && leads_letters(static_cast<unsigned char>(*p))) p += 3;
+  }
 }
 
 // End of the run of characters whose bits under `mask` are `wanted` or, for wanted = 0, are none of them.
@@ -85,7 +123,7 @@ inline const char* next_gpt2(const char* p, const Text& text) {
       start = p + 1;
     }
   }
-  if (bits & kLetter) return run<kLetter, true>(next_character(start), text);
+  if (bits & kLetter) return letters(next_character(start), text);
   if (bits & kNumber) return run<kNumber, true>(next_character(start), text);
   if (!(bits & kSpace)) return run<kNotOther, false>(next_character(start), text);
   return white_space(p, run<kSpace, true>(p, text), text);
@@ -105,7 +143,7 @@ inline const char* next_llama3(const char* p, const Text& text) {
     if (const char* end = contraction_any_case(p, text)) return end;
   }
   const uint8_t bits = text.bits(p);
-  if (bits & kLetter) return run<kLetter, true>(next_character(p), text);
+  if (bits & kLetter) return letters(next_character(p), text);
   const char* second = next_character(p);
   if (bits & kNumber) {
     for (int digits = 1; digits < max_digits && second < text.end && (text.bits(second) & kNumber); ++digits)
@@ -113,7 +151,7 @@ inline const char* next_llama3(const char* p, const Text& text) {
     return second;
   }
   const uint8_t after = second < text.end ? text.bits(second) : kSpace;
-  if ((after & kLetter) && *p != '\r' && *p != '\n') return run<kLetter, true>(next_character(second), text);
+  if ((after & kLetter) && *p != '\r' && *p != '\n') return letters(next_character(second), text);
   if (!(bits & kSpace) || (*p == ' ' && second < text.end && !(after & kNotOther))) {
     p = run<kNotOther, false>(second, text);
     while (p < text.end && (*p == '\r' || *p == '\n')) ++p;

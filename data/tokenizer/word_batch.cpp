@@ -9,48 +9,62 @@ void WordBatch::write() {
   filled_ = 0;
 }
 
-void WordBatch::flush() {
-  size_t misses = 0;
-  for (size_t i = 0; i < count_; ++i) {
-    Item& item = items_[i];
-    if (item.size > WordCache::kLongestWord) continue;
-    const WordCache::Entry& entry = cache_.slot(item.hash);
-    item.entry = &entry;
-    if (WordCache::holds(entry, item.key)) continue;
-    item.entry = nullptr;
-    missed_[misses] = {item.begin, static_cast<uint32_t>(item.size), 0, missed_ids_.data() + misses * kRoom};
-    missed_items_[misses++] = static_cast<uint32_t>(i);
+inline void WordBatch::find(Item& item) {
+  bool found = false;
+  if (item.key.is_long()) {
+    found = static_cast<const WordCache::LongEntry*>(item.line)->holds(item.key);
+  } else {
+    const auto& pair = static_cast<const WordCache::ShortPair*>(item.line)->entries;
+    const bool first = pair[0].holds(item.key), second = pair[1].holds(item.key);
+    found = first | second;
+    item.line = &pair[first ? 0 : 1];
   }
-  model_.encode_many(missed_.data(), misses);
+  if (found) return;
+  item.line = nullptr;
+  missed_[misses_] = {item.begin, static_cast<uint32_t>(item.size), 0, missed_ids_.data() + misses_ * kRoom};
+  missed_items_[misses_++] = static_cast<uint32_t>(&item - items_.data());
+}
+
+void WordBatch::flush() {
+  misses_ = 0;
+  for (size_t i = 0; i < count_; ++i)
+    if (items_[i].size <= WordCache::kLongestWord) find(items_[i]);
+  if (misses_ > 0) model_.encode_many(missed_.data(), misses_);
   const BpeModel::Piece* missed = missed_.data();
   for (size_t i = 0; i < count_; ++i) {
     const Item& item = items_[i];
     if (item.size > WordCache::kLongestWord)
       long_word(item);
-    else if (item.entry)
-      write_cached(*item.entry);
+    else if (item.line)
+      write_cached(item);
     else
       write_ids(*missed++);
   }
-  for (size_t m = 0; m < misses; ++m) {
+  for (size_t m = 0; m < misses_; ++m) {
     const Item& item = items_[missed_items_[m]];
-    if (cache_.fits(missed_[m].count)) cache_.store(item.hash, item.key, missed_[m].ids, missed_[m].count);
+    cache_.store(item.hash, item.key, missed_[m].ids, missed_[m].count);
   }
   count_ = 0;
 }
 
-void WordBatch::write_cached(const WordCache::Entry& entry) {
-  int32_t* out = room(WordCache::kMostNarrow + 4);
-  const size_t ids = entry.count();
-  if (cache_.narrow()) {
-    // Always eight, then the rest if there is one: a loop over the true number would be mispredicted.
-    for (size_t k = 0; k < 8; ++k) out[k] = entry.narrow[k];
-    if (ids > 8)
-      for (size_t k = 8; k < WordCache::kMostNarrow; ++k) out[k] = entry.narrow[k];
-  } else {
-    std::copy_n(entry.wide, WordCache::kMostWide, out);
+// Always as many ids as an entry can hold: a loop over the true number would be mispredicted.
+inline void WordBatch::write_cached(const Item& item) {
+  int32_t* const out = room(WordCache::kMostIds);
+  if (item.key.is_long()) {
+    const auto& entry = *static_cast<const WordCache::LongEntry*>(item.line);
+    if (cache_.narrow())
+      for (size_t k = 0; k < 20; ++k) out[k] = entry.narrow[k];
+    else
+      std::copy_n(entry.wide, 10, out);
+    filled_ += entry.count();
+    return;
   }
-  filled_ += ids;
+  const auto& entry = *static_cast<const WordCache::ShortEntry*>(item.line);
+  if (cache_.narrow())
+    for (size_t k = 0; k < 8; ++k) out[k] = entry.narrow[k];
+  else
+    std::copy_n(entry.wide, 4, out);
+  filled_ += entry.count();
 }
 
 void WordBatch::write_ids(const BpeModel::Piece& piece) {

@@ -19,16 +19,18 @@ class WordBatch {
   WordBatch& operator=(const WordBatch&) = delete;
 
   // The word must live until finish() if it lies within the text, else until the call ends.
-  void add(const char* begin, const char* end) {
-    const std::string_view word(begin, static_cast<size_t>(end - begin));
+  [[gnu::always_inline]] void add(const char* begin, const char* end) {
     const bool inside = begin >= text_begin_ && end <= text_end_;
+    const auto size = static_cast<size_t>(end - begin);
     Item& item = items_[count_++];
     item.begin = begin;
-    item.size = word.size();
-    if (word.size() <= WordCache::kLongestWord) {
-      item.key = WordCache::key(word, inside ? static_cast<size_t>(text_end_ - begin) : word.size());
+    item.size = size;
+    if (size <= WordCache::kLongestWord) {
+      item.key = WordCache::key(begin, size, inside ? static_cast<size_t>(text_end_ - begin) : size);
       item.hash = WordCache::hash(item.key);
-      cache_.prefetch(item.hash);
+      item.line = item.key.is_long() ? static_cast<const void*>(&cache_.long_slot(item.hash))
+                                     : static_cast<const void*>(&cache_.short_slot(item.hash));
+      __builtin_prefetch(item.line);
     }
     if (count_ == kItems || !inside) flush();
   }
@@ -38,7 +40,6 @@ class WordBatch {
   }
 
  private:
-  void flush();
   static constexpr size_t kItems = 64;
   static constexpr size_t kBuffer = 2048;
   static constexpr size_t kRoom = 32;  // for the ids of a word that was missed: at most one a byte
@@ -47,9 +48,11 @@ class WordBatch {
     size_t size;
     WordCache::Key key;
     uint64_t hash;
-    const WordCache::Entry* entry;  // nullptr: missed
+    const void* line;  // then the entry that holds the word, or nullptr: missed
   };
-  void write_cached(const WordCache::Entry& entry);
+  void flush();
+  void find(Item& item);
+  void write_cached(const Item& item);
   void write_ids(const BpeModel::Piece& piece);
   void long_word(const Item& item);
   void write();  // what the buffer holds
@@ -63,7 +66,7 @@ class WordBatch {
   std::vector<int32_t>& ids_;
   const char* text_begin_;
   const char* text_end_;
-  size_t count_ = 0, filled_ = 0;
+  size_t count_ = 0, filled_ = 0, misses_ = 0;
   std::array<Item, kItems> items_;
   std::array<BpeModel::Piece, kItems> missed_;
   std::array<uint32_t, kItems> missed_items_;
