@@ -1,5 +1,6 @@
 // Made by tests/oracle/make_unicode_ranges.py from `tokenizers` 0.23.3.
-// clang-format off: one table, as compact as it can be read.
+// Tables, as compact as they can be read.
+// clang-format off
 #include "data/tokenizer/unicode.h"
 
 namespace plumb::data {

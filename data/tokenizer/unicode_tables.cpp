@@ -1,5 +1,6 @@
 // Made by tests/oracle/make_unicode_tables.py from `tokenizers` 0.23.3.
-// clang-format off: tables, as compact as they can be read.
+// Tables, as compact as they can be read.
+// clang-format off
 #include "data/tokenizer/unicode_properties.h"
 
 namespace plumb::data {

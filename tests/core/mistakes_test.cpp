@@ -73,7 +73,7 @@ TEST(Mistakes, MixesAndCurricula) {
   EXPECT_EQ(one(model + "data: {sources: [{path: a, weight: 0}, {path: b, weight: 0}]}\n" + train),
             "expected at least one weight above 0, found none");
   EXPECT_THAT(one(model + "data: {sources: [{path: a, weight: -1}]}\n" + train),
-              HasSubstr("expected a number of at least 0"));
+              HasSubstr("expected a number between 0 and"));
   EXPECT_EQ(
       one(model + "data: {sources: [{path: a}], curriculum: [{from: 5 steps, weights: {a: 1}}]}\n" + train),
       "data.curriculum needs weighted sources | give every source of data.sources its weight at the start, 0 for none");
@@ -230,8 +230,9 @@ TEST(Mistakes, Paths) {
             "the command line, where the shell does it");
   EXPECT_EQ(with("output: {folder: ~bob/x}"),
             "expected a path, found \"~bob/x\" | only ~/ is known, the home folder of this user");
-  EXPECT_EQ(one(model + "data: {dataset: s3://b/x}\n" + train),
-            "expected a local path, found \"s3://b/x\" | objects of a store are read as sources and evaluation sets only");
+  EXPECT_EQ(
+      one(model + "data: {dataset: s3://b/x}\n" + train),
+      "expected a local path, found \"s3://b/x\" | objects of a store are read as sources and evaluation sets only");
   EXPECT_EQ(
       one(model + "data: {sources: [{path: https://h/x}]}\n" + train),
       "expected a local path, found \"https://h/x\" | nothing is downloaded; fetch it first and give the local path");

@@ -69,7 +69,8 @@ def main():
                 rows.append(f"{{0x{start:x}, 0x{c - 1:x}, {bits[start]}}},")
             start = c
     print(f"// Made by tests/oracle/make_unicode_ranges.py from `tokenizers` {tokenizers.__version__}.")
-    print("// clang-format off: one table, as compact as it can be read.")
+    print("// Tables, as compact as they can be read.")
+    print("// clang-format off")
     print('#include "data/tokenizer/unicode.h"\n\nnamespace plumb::data {\n')
     print("const UnicodeRange kUnicodeRanges[] = {")
     line = ""

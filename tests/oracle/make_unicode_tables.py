@@ -199,7 +199,7 @@ def runs(values):
 
 def write(path, arrays):
     text = f"// Made by tests/oracle/make_unicode_tables.py from `tokenizers` {tokenizers.__version__}.\n"
-    text += "// clang-format off: tables, as compact as they can be read.\n"
+    text += "// Tables, as compact as they can be read.\n// clang-format off\n"
     text += '#include "data/tokenizer/unicode_properties.h"\n\nnamespace plumb::data {\n\n'
     path.write_text(text + "\n".join(arrays) + "\n}  // namespace plumb::data\n")
 
