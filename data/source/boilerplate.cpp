@@ -112,7 +112,10 @@ double HtmlBlock::link_density() const {
 
 void mark_boilerplate(std::vector<HtmlBlock>& blocks, bool declared) {
   if (declared) {
-    for (auto& block : blocks) block.kept = block.link_density() <= kMaxLinkDensityDeclared;
+    // A heading there is often a link to itself.
+    for (auto& block : blocks) {
+      block.kept = block.kind == HtmlBlock::Kind::heading || block.link_density() <= kMaxLinkDensityDeclared;
+    }
     return;
   }
   Classifier(blocks).run();

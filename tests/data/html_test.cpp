@@ -60,6 +60,11 @@ TEST(Html, AShortPageKeepsItsText) {
   EXPECT_EQ(text_of("<body><form><p>" + kLong + "</p></form></body>"), kLong);
 }
 
+TEST(Html, HeadingsThatLinkToThemselvesStay) {
+  EXPECT_EQ(text_of("<main><h2><a href='#x'>Part</a></h2><p>" + kLong + "</p><p><a href='/y'>elsewhere</a></p></main>"),
+            "Part\n\n" + kLong);
+}
+
 TEST(Html, LayoutTablesAreNoData) {
   EXPECT_EQ(
       text_of("<main><table><tr><td><p>" + kLong + "</p></td><td><div>" + kLong + "</div></td></tr></table></main>"),

@@ -312,6 +312,11 @@ TEST_F(SourceTest, EveryCutOfAFileReadsEveryRowOnce) {
     for (const uint64_t size : {1ull, 7ull, 64ull, 100ull, 1000ull, 1000000ull}) {
       const auto scan = scan_file(file, size);
       EXPECT_EQ(scan.sha256, scan_file(file, 0).sha256);
+      for (size_t i = 0; i + 1 < scan.ranges.size(); ++i) {  // a row more than asked for, at most
+        EXPECT_LT(scan.ranges[i].end / size * size, scan.ranges[i + 1].end) << size;
+        EXPECT_LE(scan.ranges[i].end - scan.ranges[i].begin, size + 64) << size;
+      }
+      EXPECT_EQ(scan.ranges.size() == 1, size >= content.size()) << size;
       Read parts;
       for (const auto& range : scan.ranges) {
         Visit visit;
