@@ -39,11 +39,15 @@ class AddedTokenMatcher {
     const AddedToken* token;
   };
   bool find(std::string_view text, size_t from, Match& match) const;
+  size_t candidate(std::string_view text, size_t from) const;
   int32_t child(int32_t node, unsigned char byte) const;
 
   std::vector<AddedToken> tokens_;
   std::vector<Node> nodes_ = std::vector<Node>(1);
   std::array<uint8_t, 256> first_{};  // 0: no token starts so, 1: see pairs_, 2: one byte is enough
+  static constexpr size_t kFewPairs = 6;
+  std::vector<std::pair<char, char>> starts_;                        // two first bytes of any token, each once
+  bool single_bytes_ = false;                                        // a token of one byte exists
   std::vector<uint8_t> pairs_ = std::vector<uint8_t>(65536 / 8, 0);  // two first bytes of any token
 };
 

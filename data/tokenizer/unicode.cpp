@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <new>
 
@@ -120,6 +121,21 @@ bool normalize_nfc(std::string_view text, std::string& normalized) {
   size_t copied = 0, head = 0;  // text before `copied` is in `out`; `head` is the last character NFC leaves alone
   bool changed = false;
   for (size_t at = 0; at < text.size();) {
+    if (text.size() - at >= 8) {
+      uint64_t bytes;
+      std::memcpy(&bytes, text.data() + at, sizeof bytes);
+      if (!(bytes & 0x8080808080808080u)) {
+        at += 8;
+        head = at - 1;
+        continue;
+      }
+    }
+    const auto lead = static_cast<unsigned char>(text[at]);
+    if (lead == 0xEB || lead == 0xEC) {  // Hangul syllables, U+B000-CFFF
+      head = at;
+      at += 3;
+      continue;
+    }
     const CodePoint c = decode_utf8(text.data() + at);
     if (!(table.bits(c.value) & kNfc)) {
       head = at;

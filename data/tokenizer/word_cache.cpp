@@ -77,7 +77,7 @@ void WordCache::store(uint64_t hash, const Key& key, const int32_t* ids, size_t 
 
 void WordCache::store_short(uint64_t hash, const Key& key, const int32_t* ids, size_t count) {
   if (count > (narrow_ ? 8u : 4u)) return;
-  if (++short_.stored > short_.mask) {
+  if (++short_.stored > short_.mask / 2) {
     Table<ShortPair> before;
     if (grow(short_, before, kMostShortLines)) {
       for (size_t i = 0; i <= before.mask; ++i)
