@@ -161,13 +161,34 @@ bool named_code_points(std::string name, CodePoints& result) {
   } else if (name == "word") {
     add_runs(
         kTextBitRuns, kTextBitRunsCount, [](uint16_t bits) { return (bits & kPatternWord) != 0; }, result);
+  } else if (name == "[word]") {  // inside [] some numbers of Latin-1 are no word characters
+    CodePoints word, numbers;
+    named_code_points("word", word);
+    add_category("no", numbers);
+    result.add(word.common(numbers.others()));
   } else if (name == "digit") {
     add_category("nd", result);
   } else if (name == "cntrl") {
     add_category("cc", result);
   } else if (name == "punct") {
     add_category("p", result);
-    for (const char c : std::string_view("$+<=>^`|~")) result.add(static_cast<uint32_t>(c), static_cast<uint32_t>(c));
+  } else if (name == "[punct]") {  // inside [] wider than \p{Punct}
+    add_category("p", result);
+    add_category("s", result);
+  } else if (name == "blank") {
+    result.add('\t', '\t');
+    add_category("zs", result);
+  } else if (name == "alpha" || name == "alphabetic" || name == "alnum") {
+    for (const char* part : {"l", "nl", name == "alnum" ? "nd" : "l"}) add_category(part, result);
+    result.add(pcre2_code_points("Alphabetic"));
+  } else if (name == "upper" || name == "uppercase" || name == "lower" || name == "lowercase") {
+    add_category(name[0] == 'u' ? "lu" : "ll", result);
+    result.add(pcre2_code_points(name[0] == 'u' ? "Uppercase" : "Lowercase"));
+  } else if (name == "graph" || name == "print") {
+    CodePoints invisible;
+    for (const char* part : {"cc", "cn", "cs", "zl", "zp", name == "graph" ? "zs" : "zl"})
+      add_category(part, invisible);
+    result.add(invisible.others());
   } else if (name == "any") {
     result.add(0, CodePoints::kLast);
   } else if (name == "ascii") {

@@ -164,7 +164,7 @@ class Translator {
   }
 
   // \s \w \d \h and the like; `letter` stands behind the backslash. False: none of them.
-  bool shorthand(char letter, CodePoints& set) {
+  bool shorthand(char letter, CodePoints& set, bool in_class) {
     switch (letter) {
       case 's':
       case 'S':
@@ -172,7 +172,7 @@ class Translator {
         break;
       case 'w':
       case 'W':
-        set = named("word");
+        set = named(in_class ? "[word]" : "word");
         break;
       case 'd':
       case 'D':
@@ -272,7 +272,7 @@ class Translator {
       Class one;
       one.add_property(name, members);
       write(one, negated);
-    } else if (letter < 128 && shorthand(static_cast<char>(letter), set)) {
+    } else if (letter < 128 && shorthand(static_cast<char>(letter), set, false)) {
       // The complement as such, so that case folding does not widen it.
       const bool others = letter < 'a';
       write_ranges(others ? set.others() : set, others);
@@ -310,7 +310,8 @@ class Translator {
     if (name.empty() || !std::all_of(name.begin(), name.end(), [](char c) { return c >= 'a' && c <= 'z'; }))
       return false;
     at_ = close + 2;
-    set.add(negated ? named(name).others() : named(name));
+    const CodePoints members = named(name == "punct" || name == "word" ? "[" + name + "]" : name);
+    set.add(negated ? members.others() : members);
     return true;
   }
 
@@ -376,7 +377,7 @@ class Translator {
       add_property(letter == 'P', set);
       return false;
     }
-    if (letter < 128 && shorthand(static_cast<char>(letter), named_set)) {
+    if (letter < 128 && shorthand(static_cast<char>(letter), named_set, true)) {
       set.add(named_set);
       return false;
     }

@@ -33,16 +33,10 @@ Json normalizer(const SentencePieceFile& file) {
     list.push_back(replace("Regex", std::string("[ ") + kSpace3 + "]+\\z", ""));
     list.push_back(replace("Regex", " {2,}", " "));
   }
-  if (list.empty()) return nullptr;
+  // A prefix stands before every text, also one that begins with a space, which Metaspace would leave alone.
+  if (file.add_dummy_prefix) list.push_back({{"type", "Prepend"}, {"prepend", kSpace3}});
+  list.push_back(replace("String", " ", kSpace3));
   return {{"type", "Sequence"}, {"normalizers", list}};
-}
-
-// The prefix is put before the text once, not behind every special token.
-Json pre_tokenizer(const SentencePieceFile& file) {
-  return {{"type", "Metaspace"},
-          {"replacement", kSpace3},
-          {"prepend_scheme", file.add_dummy_prefix ? "first" : "never"},
-          {"split", false}};
 }
 
 Json decoder(const SentencePieceFile& file) {
@@ -110,8 +104,10 @@ bool has_equal(const SentencePieceFile& file) {
   std::set<std::string_view> texts;
   for (const auto& piece : file.pieces) {
     if (!texts.insert(piece.text).second || piece.type == Type::unused) return false;
-    // The user's own symbols part the text, and white space is then removed in each part.
-    if (piece.type == Type::user_defined && (file.remove_extra_whitespaces || !file.charsmap.empty())) return false;
+    // The user's own symbols part the text, and each part would be treated as a text of its own.
+    if (piece.type == Type::user_defined &&
+        (file.remove_extra_whitespaces || file.add_dummy_prefix || !file.charsmap.empty()))
+      return false;
     const bool merged =
         file.kind == Kind::bpe && piece.type == Type::normal &&
         std::count_if(piece.text.begin(), piece.text.end(), [](char c) { return (c & 0xC0) != 0x80; }) > 1;
@@ -137,10 +133,9 @@ std::string sentencepiece_json(const SentencePieceFile& file) {
                      {"normalized", false},
                      {"special", special}});
   }
-  const Json json = {
-      {"version", "1.0"},          {"truncation", nullptr},          {"padding", nullptr},
-      {"added_tokens", added},     {"normalizer", normalizer(file)}, {"pre_tokenizer", pre_tokenizer(file)},
-      {"post_processor", nullptr}, {"decoder", decoder(file)},       {"model", model(file)}};
+  const Json json = {{"version", "1.0"},          {"truncation", nullptr},          {"padding", nullptr},
+                     {"added_tokens", added},     {"normalizer", normalizer(file)}, {"pre_tokenizer", nullptr},
+                     {"post_processor", nullptr}, {"decoder", decoder(file)},       {"model", model(file)}};
   return json.dump();
 }
 

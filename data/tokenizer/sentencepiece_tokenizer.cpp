@@ -15,6 +15,7 @@ namespace plumb::data {
 namespace {
 constexpr std::string_view kSpace3 = "\xE2\x96\x81";  // U+2581, which stands for a space
 constexpr float kUnknownPenalty = 10;
+constexpr float kRebase = -100000;  // sums below this start anew from zero, as in `sentencepiece` 0.2.3
 }  // namespace
 
 SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceFile file, const Named& named, std::string json,
@@ -28,6 +29,7 @@ SentencePieceTokenizer::SentencePieceTokenizer(SentencePieceFile file, const Nam
     const bool normal = piece.type == Type::normal || piece.type == Type::user_defined || piece.type == Type::unused;
     (normal ? normal_ : reserved_).emplace(piece.text, id);
     if (normal) trie_.add(piece.text, id);
+    longest_ = std::max(longest_, piece.text.size());
     if (piece.type == Type::user_defined) user_defined_.add(piece.text, id);
     if (piece.type == Type::normal) {
       least_ = std::min(least_, piece.score);
@@ -180,7 +182,7 @@ void SentencePieceTokenizer::encode_bpe(std::string_view text, std::vector<Part>
   }
 }
 
-// Viterbi in the arithmetic of `sentencepiece`: sums are kept in single precision and compared in double.
+// Viterbi in the arithmetic of `sentencepiece`: single precision, whose rounding decides between equal paths.
 void SentencePieceTokenizer::encode_unigram(std::string_view text, std::vector<Part>& parts) const {
   struct Node {
     int32_t id = -1;
@@ -191,6 +193,11 @@ void SentencePieceTokenizer::encode_unigram(std::string_view text, std::vector<P
   const float unknown_score = least_ - kUnknownPenalty;
   for (size_t start = 0; start < text.size();) {
     const size_t character = decode_utf8(text.data() + start).size;
+    if (best[start].score < kRebase) {
+      const float base = best[start].score;
+      for (size_t end = start; end <= std::min(text.size(), start + longest_); ++end)
+        if (best[end].start >= 0) best[end].score -= base;
+    }
     const float so_far = best[start].score;
     bool single = false;
     uint32_t node = TokenTrie::kRoot;
@@ -202,13 +209,12 @@ void SentencePieceTokenizer::encode_unigram(std::string_view text, std::vector<P
       const auto& piece = file_.pieces[static_cast<size_t>(id)];
       if (piece.type == Type::unused) continue;
       const size_t length = end - start;
-      const double score = piece.type == Type::user_defined
-                               ? static_cast<double>(static_cast<float>(length) * most_) - 0.1
-                               : static_cast<double>(piece.score);
-      const double candidate = score + static_cast<double>(so_far);
+      const float score = piece.type == Type::user_defined
+                              ? static_cast<float>(static_cast<double>(static_cast<float>(length) * most_) - 0.1)
+                              : piece.score;
+      const float candidate = score + so_far;
       Node& target = best[end];
-      if (target.start < 0 || candidate > static_cast<double>(target.score))
-        target = {id, static_cast<float>(candidate), static_cast<int64_t>(start)};
+      if (target.start < 0 || candidate > target.score) target = {id, candidate, static_cast<int64_t>(start)};
       single |= length == character;
     }
     if (!single) {

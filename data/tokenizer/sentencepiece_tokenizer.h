@@ -69,6 +69,7 @@ class SentencePieceTokenizer final : public FileTokenizer {
   std::vector<int32_t> byte_ids_;
   AddedTokenMatcher controls_;
   float least_ = 0, most_ = 0;  // scores of normal pieces
+  size_t longest_ = 0;          // bytes of a piece
 };
 
 }  // namespace plumb::data
