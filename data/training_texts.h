@@ -18,6 +18,8 @@ class TrainingTexts {
   TrainingTexts(const BuildRequest& request, const std::filesystem::path& cache, const Progress& progress = {});
   ~TrainingTexts();
   std::string key() const;  // changes with the texts
+  // Error(bad_input) with what became of the rows when there is nothing to train on: a wrong column is no small text.
+  void check_any() const;
   void each(const std::function<void(const std::string&)>& use) const;
 
  private:

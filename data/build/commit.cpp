@@ -20,6 +20,11 @@ constexpr size_t kFirstMalformed = 3;
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 [[noreturn]] void fail_empty(const BuildRequest& request, const BuildReport& report) {
+  if (request.validation && report.held_out == report.documents) {
+    fail_input("data.validation_share",
+               fmt::format("expected some of {} documents to be held out, found that none is", report.documents),
+               "a larger data.validation_share, or data.validation with documents of its own");
+  }
   std::string message =
       fmt::format("no sequence came out of {} documents: {} held out, {} malformed, {} empty, {} too long",
                   report.documents, report.held_out, report.malformed, report.empty, report.too_long);
@@ -27,10 +32,7 @@ std::string dump(const json& value) { return value.dump(-1, ' ', false, json::er
   if (rules > 0) message += fmt::format(", {} dropped by data.clean, privacy, decontaminate or dedup", rules);
   if (!report.first_malformed.empty()) message += "; first malformed: " + report.first_malformed[0];
   std::string hint = "check data.sources (path, format, fields)";
-  if (report.too_long > 0)
-    hint = "a longer data.sequence_length, packing: concat, or too_long: split for texts";
-  else if (request.validation && report.held_out > 0)
-    hint = "a larger data.validation_share";
+  if (report.too_long > 0) hint = "a longer data.sequence_length, packing: concat, or too_long: split for texts";
   fail_input(request.validation ? "data.validation_share" : "data.sources", message, hint);
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "core/error.h"
 #include "core/hash.h"
 #include "data/build/token_phase.h"
 
@@ -27,6 +28,23 @@ TrainingTexts::~TrainingTexts() = default;
 
 std::string TrainingTexts::key() const {
   return core::sha256(fmt::format("{} {:.9f}", state_->corpus.key(), state_->request.validation_share));
+}
+
+void TrainingTexts::check_any() const {
+  const auto& corpus = state_->corpus;
+  if (corpus.survivors() > 0) return;
+  ReadCounts all;
+  std::string first;
+  for (size_t chunk = 0; chunk < corpus.chunks().size(); ++chunk) {
+    const auto read = corpus.counts(chunk);
+    all += read.counts;
+    if (first.empty() && !read.malformed.empty()) first = read.malformed[0].first + ": " + read.malformed[0].second;
+  }
+  fail_input("data.sources",
+             fmt::format("no text came out of {} rows: {} malformed, {} dropped by rules{}", all.documents,
+                         all.malformed, all.filtered + all.personal + all.contaminated,
+                         first.empty() ? std::string() : "; first malformed: " + first),
+             "check data.sources (path, format, fields)");
 }
 
 void TrainingTexts::each(const std::function<void(const std::string&)>& use) const {

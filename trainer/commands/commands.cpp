@@ -64,6 +64,18 @@ size_t edit_distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
+// `plumb data` alone: what there is below it. False when nothing begins so.
+bool print_group(const std::string& word) {
+  bool any = false;
+  for (const auto& command : table()) {
+    if (!command.name.starts_with(word + " ")) continue;
+    if (!any) std::cout << "usage: plumb " << word << " COMMAND ...\n\n";
+    any = true;
+    std::cout << fmt::format("  {:<18} {:<56} {}\n", command.name, command.arguments, command.summary);
+  }
+  return any;
+}
+
 [[noreturn]] void unknown_command(const std::string& typed) {
   const auto& commands = table();
   const auto nearest = std::min_element(commands.begin(), commands.end(), [&](const auto& a, const auto& b) {
@@ -89,6 +101,9 @@ int dispatch(const Words& words) {
     } else if (words.size() > 1 && command.name == words[0] + " " + words[1]) {
       return command.run({words.begin() + 2, words.end()});
     }
+  }
+  if ((words.size() == 1 || words[1] == "--help") && print_group(words[0])) {
+    return static_cast<int>(words.size() == 1 ? ExitCode::bad_input : ExitCode::ok);
   }
   unknown_command(words.size() > 1 && words[1][0] != '-' && words[1].find('.') == std::string::npos
                       ? words[0] + " " + words[1]

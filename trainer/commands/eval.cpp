@@ -1,4 +1,6 @@
 // plumb eval
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iostream>
 
@@ -55,9 +57,33 @@ std::string column_name(const std::string& model) {
   return run.empty() ? name : run + "/" + name;
 }
 
+// What tells two tokenizers apart here: how they cut a text. Files that differ in other things compare well.
+std::vector<int32_t> cuts(const data::Tokenizer& tokenizer) {
+  auto ids = tokenizer.encode(
+      "The year 2024: naïve users' mains(12345);\n\tdéjà vu — 다람쥐 헌 쳇바퀴, 漢字, 🙂.");
+  ids.push_back(static_cast<int32_t>(tokenizer.vocab_size()));
+  return ids;
+}
+
+void check_comparable(const std::string& name, const data::Tokenizer& tokenizer, const config::Config& config,
+                      std::vector<int32_t>& first) {
+  const auto own = cuts(tokenizer);
+  if (first.empty()) first = own;
+  if (own == first) return;
+  for (const auto& set : config.eval.sets) {
+    if (!evaluate::counts_by_token(set.metric)) continue;
+    fail_input(name,
+               fmt::format("{}.{} is a mean over tokens, and this model's tokenizer cuts text otherwise than the "
+                           "first model's: the two cannot be compared",
+                           set.name, set.metric),
+               "bits_per_byte for texts, multiple_choice or exact_match for answers");
+  }
+}
+
 evaluate::Column score_model(const std::string& name, const config::Config& config, const run::Place& place,
-                             const parallel::CommunicatorPtr& world) {
+                             const parallel::CommunicatorPtr& world, std::vector<int32_t>& first_cuts) {
   const auto model = exporting::open_model(name);
+  check_comparable(name, *model.tokenizer, config, first_cuts);
   if (world->rank() == 0) {
     for (const auto& notice : model.notices) core::warning("{}", notice);
   }
@@ -121,7 +147,8 @@ int score_models(const Arguments& arguments, const parallel::LaunchInfo& launch)
   const auto world = parallel::make_world(launch.size > 1 ? config.parallel.communicator : "one", place.device,
                                           config.parallel.timeout);
   std::vector<evaluate::Column> columns;
-  for (const auto& model : models) columns.push_back(score_model(model, config, place, world));
+  std::vector<int32_t> first_cuts;
+  for (const auto& model : models) columns.push_back(score_model(model, config, place, world, first_cuts));
   const auto rules = decide(config.eval.pass, columns);
   if (world->rank() == 0) {
     std::cout << evaluate::print_table(columns, rules, config.eval.confidence) << std::flush;

@@ -149,6 +149,10 @@ void score_exact_match(const config::EvalSet& set, const Subject& subject, Score
 
 }  // namespace
 
+bool counts_by_token(const std::string& metric) {
+  return metric == "perplexity" || metric == "answer_nll" || metric == "loss";
+}
+
 bool larger_is_better(const std::string& metric) {
   if (in_points(metric)) return true;
   for (const char* known : {"perplexity", "bits_per_byte", "answer_nll", "loss"}) {

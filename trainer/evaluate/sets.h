@@ -52,6 +52,9 @@ struct RuleOutcome {
 std::vector<RuleOutcome> apply_rules(const std::vector<config::PassRule>&, const std::vector<Score>& base,
                                      const std::vector<Score>& tuned);
 
+// A mean over tokens: only models that cut text alike can be compared by it.
+bool counts_by_token(const std::string& metric);
+
 struct Column {
   std::string model;
   std::vector<Score> scores;

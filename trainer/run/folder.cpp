@@ -48,6 +48,13 @@ int64_t step_number(const std::string& name) {
   return name.size() > 18 ? -1 : std::stoll(name.substr(5));
 }
 
+bool has_steps(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (step_number(entry.path().filename().string()) >= 0) return true;
+  }
+  return false;
+}
+
 // Going back to step N: what came later is set aside under another name, nothing is deleted.
 void set_aside_after(const fs::path& folder, int64_t step) {
   for (const auto& entry : fs::directory_iterator(folder)) {
@@ -94,6 +101,13 @@ FolderState open_run_folder(const config::Loaded& loaded, bool writes) {
     if (fs::exists(folder) && !fs::is_directory(folder)) fail_input(folder.string(), "expected a folder, found a file");
     return state;
   }
+  if (writes) state.lock->take(folder);
+  if (resume == "auto" && !has_steps(folder)) {
+    // Nothing was trained that a change could bend.
+    state.exists = false;
+    state.notices.push_back("the run in this folder ended before its first checkpoint: it starts over");
+    return state;
+  }
   state.resolved_yaml = core::read_text(folder / "resolved.yaml");
   if (fs::exists(folder / "manifest.json")) state.manifest = core::parse_json_file(folder / "manifest.json");
   compare_with_run(loaded, state);
@@ -110,6 +124,7 @@ void start_run_folder(const config::Loaded& loaded, const FolderState& state, co
                       const nlohmann::ordered_json& manifest) {
   const fs::path folder = loaded.config.output.folder;
   fs::create_directories(folder);
+  state.lock->take(folder);
   if (!state.exists) {
     if (!loaded.file.empty()) core::write_text(folder / "config.yaml", core::read_text(loaded.file));
     fs::create_directories(folder / "tokenizer");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "core/config/load.h"
 #include "trainer/checkpoint/checkpoint.h"
+#include "trainer/run/folder_lock.h"
 
 namespace plumb::run {
 
@@ -19,6 +21,7 @@ struct FolderState {
   nlohmann::ordered_json manifest;             // the run's, not the checkpoint's
   std::string resolved_yaml;
   std::vector<std::string> notices;  // damaged checkpoints that were passed over, accepted changes
+  std::shared_ptr<FolderLock> lock = std::make_shared<FolderLock>();  // taken by the rank that writes
 };
 
 // Reads the folder and applies train.resume and train.accept_changes. Throws Error(bad_input): `never` and something

@@ -111,6 +111,7 @@ fs::path train_bpe(const config::Loaded& loaded, const data::SpecialTokens& spec
   Bars bars("tokenizer", config);
   const data::TrainingTexts texts(training_request(loaded, crew), config.data.cache, bars.progress());
   bars.finish();
+  texts.check_any();
   std::string id = fmt::format("bpe 2 {} {} {} {} {}", config.tokenizer.vocab_size, specials.bos, specials.eos,
                                specials.pad, texts.key());
   for (const auto& extra : specials.extra) id += "\n" + extra;

@@ -1,0 +1,86 @@
+"""A run's folder: one run at a time, nothing protected that was never trained, and models compared by what can be compared."""
+import subprocess
+import time
+import unittest
+
+from support import PLUMB, RunFolder
+
+RUN = """
+model: {family: llama, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 2, num_attention_heads: 4, max_position_embeddings: 64}
+tokenizer: {type: bytes}
+data: {sources: [{path: text.txt}], sequence_length: 32}
+train: {steps: 2, global_batch_size: 2, learning_rate: 1e-3, precision: fp32}
+parallel: {threads: 1}
+output: {folder: run}
+eval: {every: none, sets: [{name: text, path: text.txt, format: text, metric: METRIC}]}
+"""
+
+
+class Folder(RunFolder):
+    def write(self, name="run.yaml", metric="bits_per_byte", **replaced):
+        text = RUN.replace("METRIC", metric)
+        for old, new in replaced.items():
+            text = text.replace(old, new)
+        (self.folder / name).write_text(text)
+        return self.folder / name
+
+    def test_a_second_run_in_the_folder_is_refused_while_the_first_goes_on(self):
+        yaml = self.write()
+        first = subprocess.Popen([PLUMB, "train", yaml, "train.steps=100M", "output.checkpoint.every=1 steps"],
+                                 cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            while not any((self.folder / "run").glob("step-*")):
+                self.assertIsNone(first.poll())
+                time.sleep(0.05)
+            second = self.plumb("train", yaml, "train.steps=100M", "output.checkpoint.every=1 steps", check=False)
+            self.assertEqual(second.returncode, 2)
+            self.assertIn(f"a run is going on in this folder (process {first.pid} on ", second.stderr)
+            self.assertEqual(list((self.folder / "run").glob("set-aside*")), [])
+        finally:
+            first.kill()
+            first.wait()
+        self.assertEqual(self.plumb("train", yaml, "train.steps=100M", "output.checkpoint.every=1 steps", "train.time_limit=1s",
+                                    check=False).returncode, 75, "the lock went with its holder")
+
+    def test_a_run_that_ended_before_its_first_checkpoint_starts_over(self):
+        yaml = self.write()
+        self.plumb("train", yaml)
+        for step in (self.folder / "run").glob("step-*"):
+            for file in step.iterdir():
+                file.unlink()
+            step.rmdir()
+        again = self.plumb("train", yaml, "data.sequence_length=16")
+        self.assertIn("it starts over", again.stdout + again.stderr)
+        self.assertIn("sequence_length: 16", (self.folder / "run/resolved.yaml").read_text())
+        refused = self.plumb("train", yaml, "data.sequence_length=32", check=False)
+        self.assertEqual(refused.returncode, 2, "now there is something to protect")
+
+    def test_metrics_by_token_do_not_compare_other_tokenizers(self):
+        bytes_yaml = self.write()
+        bpe_yaml = self.write("bpe.yaml", **{"{type: bytes}": "{type: bpe, vocab_size: 300}", "folder: run}": "folder: bpe}"})
+        self.plumb("train", bytes_yaml)
+        self.plumb("train", bpe_yaml)
+        by_byte = self.plumb("eval", bytes_yaml, self.folder / "run", self.folder / "bpe")
+        self.assertIn("bits_per_byte", by_byte.stdout)
+        by_token = self.write("token.yaml", metric="perplexity")
+        refused = self.plumb("eval", by_token, self.folder / "run", self.folder / "bpe", check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("cuts text otherwise", refused.stderr)
+        self.plumb("eval", by_token, self.folder / "run", self.folder / "run")
+
+    def test_a_wrong_column_is_no_small_text(self):
+        (self.folder / "rows.jsonl").write_text('{"txt": "one"}\n{"txt": "two"}\n')
+        yaml = self.write(**{"text.txt}]": "rows.jsonl, format: text}]", "{type: bytes}": "{type: bpe, vocab_size: 300}"})
+        refused = self.plumb("data", "build", yaml, check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn('rows.jsonl:1: expected a field "text", found only: txt', refused.stderr)
+
+    def test_a_group_of_commands_lists_itself(self):
+        done = self.plumb("data", "--help")
+        self.assertIn("data lineage", done.stdout)
+        self.assertNotIn("tokenizer", done.stdout.replace("--tokenizer", ""))
+        self.assertEqual(self.plumb("config", check=False).returncode, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()
