@@ -67,6 +67,29 @@ std::vector<std::string> data_lines(const Material& material) {
   return lines;
 }
 
+// What a table at the end of a build may hide: data that are not there.
+std::vector<std::string> data_warnings(const Material& material, const config::DataSection& section) {
+  std::vector<std::string> warnings;
+  for (const auto& part : material.train) {
+    const auto report = part.dataset->report();
+    const auto of = [&](int64_t count) {
+      return fmt::format(
+          "{} of {} documents ({:.0f}%)", core::with_commas(count), core::with_commas(report.documents),
+          100.0 * static_cast<double>(count) / static_cast<double>(std::max<int64_t>(1, report.documents)));
+    };
+    constexpr int64_t kTwentieth = 20;
+    if (report.too_long * kTwentieth > report.documents) {
+      warnings.push_back(of(report.too_long) +
+                         fmt::format(" are longer than data.sequence_length {} and left out", section.sequence_length));
+    }
+    if (report.malformed * kTwentieth > report.documents) {
+      warnings.push_back(of(report.malformed) + " are malformed and left out; first " +
+                         (report.first_malformed.empty() ? "" : report.first_malformed[0]));
+    }
+  }
+  return warnings;
+}
+
 }  // namespace
 
 Ceiling measure_ceiling(const Place& place, const std::string& precision, parallel::Communicator& world) {
@@ -113,6 +136,7 @@ void Reporter::start_block(const config::Loaded& loaded, const Material& materia
   note("batch     " + batch_text(length_, choices, mesh, config.data.sequence_length));
   note("length    " + length_text(config.train, length_));
   for (const auto& line : data_lines(material)) note(line);
+  for (const auto& line : data_warnings(material, config.data)) note("warning   " + line);
   if (ceiling_.flops_per_second > 0) {
     note(fmt::format("ceiling   {:.0f} GFLOP/s {} on all ranks together", ceiling_.flops_per_second / 1e9,
                      ceiling_.measured ? "GEMM, measured now," : "published peak"));
