@@ -464,6 +464,7 @@ Derived derive_and_check(Reading& reading, const std::filesystem::path& base_fol
   derive(reading, base_folder, purpose, derived, problems);
   Rules(reading, purpose, problems, derived).run();
   privacy_rules(reading, problems);
+  field_rules(reading, problems);
   return derived;
 }
 

@@ -12,8 +12,9 @@ const std::vector<Key>& source_keys() {
   static const std::vector<Key> keys = {
       {.address = "path",
        .type = Type::path,
-       .meaning = "A file, a folder or a pattern with `*`; the extension gives the container (txt jsonl json csv, also "
-                  ".gz .zst).",
+       .meaning =
+           "A file, a folder or a pattern with `*`, local or `s3://`; the extension gives the container (txt md html "
+           "jsonl json csv tsv, also .gz .zst; parquet pdf).",
        .bind = at<&S::path>,
        .required = true,
        .peers = "AX datasets | LF dataset | TUNE dataset._component_ | LLF train_loader.dataset",

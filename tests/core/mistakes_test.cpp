@@ -159,10 +159,10 @@ TEST(Mistakes, DuplicateEmptyAndMisplaced) {
             "expected a list of maps, found a map | write a list: sources: [{...}]");
   EXPECT_EQ(one(model + "data: {sources: [x]}\n" + train),
             "expected a map in data.sources, found \"x\" | write {path: x}");
-  EXPECT_EQ(one(model + "data: {sources: [{format: text}]}\n" + train),
-            "missing key data.sources[0].path | A file, a folder or a pattern with `*`; the extension gives the "
-            "container (txt "
-            "jsonl json csv, also .gz .zst).");
+  EXPECT_EQ(
+      one(model + "data: {sources: [{format: text}]}\n" + train),
+      "missing key data.sources[0].path | A file, a folder or a pattern with `*`, local or `s3://`; the extension "
+      "gives the container (txt md html jsonl json csv tsv, also .gz .zst; parquet pdf).");
   EXPECT_EQ(one("[1, 2]\n"),
             "expected a map with the sections model tokenizer data method train parallel output eval, found a list");
 }
@@ -214,6 +214,10 @@ TEST(Mistakes, WrongTypes) {
             "expected true or false, found \"no\" | write false");
   EXPECT_EQ(one(model + "data: {sources: [{path: x}], validation_share: 3}\n" + train),
             "expected a fraction (3% or 0.03) of at least 0 and below 1, found \"3\"");
+  EXPECT_EQ(
+      one(model + "data: {sources: [{path: x, fields: {txt: body}}]}\n" + train),
+      "data.sources[0].fields names txt, which format text does not read | it is {OURS: COLUMN}, ours being text, "
+      "id, url");
   EXPECT_EQ(one(model + "data: {sources: [{path: x, fields: [a]}]}\n" + train),
             "expected a map from text to text, found a list");
   EXPECT_EQ(one("model: {family: mistral, hidden_size: 64, intermediate_size: 64, num_hidden_layers: 1, "
