@@ -2,8 +2,11 @@
 // patterns match everywhere, so that matches tile the text.
 #pragma once
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include <bit>
-#include <cstring>
 #include <string_view>
 
 #include "data/tokenizer/unicode.h"
@@ -39,12 +42,18 @@ inline const char* next_character(const char* p) {
   return p + (lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4);
 }
 
-// Bit 7 of each byte that is no ASCII letter.
-inline uint64_t not_letters(uint64_t bytes) {
-  constexpr uint64_t kHigh = 0x8080808080808080u, kEach = 0x0101010101010101u;
-  const uint64_t lower = bytes | kHigh | 0x20 * kEach;
-  const uint64_t from_a = lower - 0x61 * kEach, behind_z = lower - 0x7B * kEach;  // no borrows: each byte has bit 7
-  return (~(from_a & ~behind_z) | bytes) & kHigh;
+// How many of the sixteen bytes from p on are ASCII letters before the first that is none.
+inline size_t leading_letters(const char* p) {
+#if defined(__SSE2__)
+  const __m128i lower = _mm_or_si128(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)), _mm_set1_epi8(0x20));
+  const __m128i moved = _mm_add_epi8(lower, _mm_set1_epi8(static_cast<char>(0x80 - 'a')));  // 'a' is the least value
+  const int letters = _mm_movemask_epi8(_mm_cmplt_epi8(moved, _mm_set1_epi8(-128 + 26)));
+  return static_cast<size_t>(std::countr_one(static_cast<unsigned>(letters)));
+#else
+  size_t count = 0;
+  while (count < 16 && static_cast<unsigned char>((p[count] | 0x20) - 'a') < 26) ++count;
+  return count;
+#endif
 }
 
 // Of these lead bytes all characters are letters in every Unicode version since 2.0: U+5000-8FFF and U+B000-CFFF.
@@ -53,15 +62,10 @@ inline bool leads_letters(unsigned char lead) { return (lead >= 0xE5 && lead <= 
 // run<kLetter, true> for text of mostly short words.
 inline const char* letters(const char* p, const Text& text) {
   for (;;) {
-    while (text.end - p >= 8) {
-      uint64_t bytes;
-      std::memcpy(&bytes, p, sizeof bytes);
-      const uint64_t others = not_letters(bytes);
-      if (others) {
-        p += std::countr_zero(others) / 8;
-        break;
-      }
-      p += 8;
+    while (text.end - p >= 16) {
+      const size_t count = leading_letters(p);
+      p += count;
+      if (count < 16) break;
     }
     if (p >= text.end) return p;
     const auto byte = static_cast<unsigned char>(*p);

@@ -19,9 +19,10 @@ inline void WordBatch::find(Item& item) {
     found = static_cast<const WordCache::LongEntry*>(item.line)->holds(item.key);
   } else {
     const auto& pair = static_cast<const WordCache::ShortPair*>(item.line)->entries;
-    const bool first = pair[0].holds(item.key), second = pair[1].holds(item.key);
-    found = first | second;
-    item.line = &pair[first ? 0 : 1];
+    // No branch on which of the two it is: that is a coin toss.
+    const uint64_t first = pair[0].differs(item.key), second = pair[1].differs(item.key);
+    found = std::min(first, second) == 0;
+    item.line = pair.data() + (first != 0);
   }
   if (found) return;
   item.line = nullptr;

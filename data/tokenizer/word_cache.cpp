@@ -14,7 +14,7 @@ namespace plumb::data {
 namespace {
 
 constexpr size_t kFirstLines = size_t{1} << 13;            // 512 KiB
-constexpr size_t kMostShortLines = size_t{1} << 19;        // 32 MiB, a million words
+constexpr size_t kMostShortLines = size_t{1} << 20;        // 64 MiB, two million words
 constexpr size_t kMostLongLines = size_t{1} << 18;         // 16 MiB
 constexpr size_t kMostBytesOfProcess = size_t{256} << 20;  // of all threads' caches together; each may have its first
 constexpr size_t kHugePage = size_t{2} << 20;

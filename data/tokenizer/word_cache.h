@@ -28,7 +28,7 @@ class WordCache {
       uint16_t narrow[8];
       int32_t wide[4];
     };
-    bool holds(const Key& key) const { return ((a ^ key.a) | ((b ^ key.b) & ~kCountBits)) == 0; }
+    uint64_t differs(const Key& key) const { return (a ^ key.a) | ((b ^ key.b) & ~kCountBits); }
     size_t count() const { return b >> 60; }
     static constexpr uint64_t kCountBits = uint64_t{15} << 60;
   };
@@ -63,7 +63,8 @@ class WordCache {
     const auto& mask = kMasks[size < 16 ? size : 16];
     const uint64_t a = parts[0] & mask[0], b = parts[1] & mask[1];
     // Letters of three bytes take several ids each: more than a short entry holds.
-    const bool is_short = size < 16 && (size < 8 || ((a | b) & 0x8080808080808080u) == 0);
+    const bool ascii = ((a | b) & 0x8080808080808080u) == 0;
+    const bool is_short = (size < 16) & ((size < 8) | ascii);  // one branch, nearly always taken
     if (is_short) return {a, b | static_cast<uint64_t>(size) << 56, 0};
     const uint64_t c = size > 16 ? parts[2] & kMasks[size - 16][0] : 0;
     return {a, b, c | static_cast<uint64_t>(size) << 48};

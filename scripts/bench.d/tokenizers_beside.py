@@ -137,6 +137,47 @@ def rows_of(options, name, text, documents, folder):
     return rows
 
 
+def training(options, documents, folder, size=32768):
+    """BPE training of both on the same documents, in turns: seconds by the clock and of all threads; the same merges."""
+    script = """
+import json, sys, time
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+documents = [d.decode() for d in open(sys.argv[1], "rb").read().split(bytes(1))]
+tokenizer = Tokenizer(models.BPE())
+tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+wall, cpu = time.perf_counter(), time.process_time()
+tokenizer.train_from_iterator(documents, trainers.BpeTrainer(
+    vocab_size=int(sys.argv[2]), min_frequency=2, special_tokens=["<|endoftext|>"], show_progress=False,
+    initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+print(json.dumps({"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu}))
+open(sys.argv[3], "w").write(tokenizer.to_str())
+"""
+    rows = []
+    for threads in (1, 2):
+        ours, theirs = [], []
+        for _ in range(3):
+            side = Side([options.driver, str(Path(options.files) / "gpt2.json")], True)
+            side.ask(f"load {folder}/documents")
+            ours.append(side.ask(f"train {size} {threads} {folder}/ours.json"))
+            side.close()
+            environment = dict(os.environ, RAYON_NUM_THREADS=str(threads),
+                               TOKENIZERS_PARALLELISM="true" if threads > 1 else "false")
+            done = subprocess.run([sys.executable, "-c", script, f"{folder}/texts", str(size), f"{folder}/theirs.json"],
+                                  env=environment, check=True, capture_output=True, text=True)
+            theirs.append(json.loads(done.stdout))
+        merges = [[tuple(m) for m in json.loads(Path(folder, f"{who}.json").read_text())["model"]["merges"]]
+                  for who in ("ours", "theirs")]
+        row = {"threads": threads, "same_merges": merges[0] == merges[1],
+               **{f"{key}_ratio": median_interval([b[key] / a[key] for a, b in zip(ours, theirs)]) for key in ours[0]},
+               "plumb": statistics.median(o["cpu"] for o in ours), "tokenizers": statistics.median(t["cpu"] for t in theirs)}
+        ratio = lambda v: f"{v[0]:.1f} ({v[1]:.1f} to {v[2]:.1f})"
+        print(f"training of {size:,} tokens, {threads} threads: plumb {row['plumb']:.2f} s of processor time, tokenizers "
+              f"{row['tokenizers']:.2f}; faster {ratio(row['cpu_ratio'])} times by it, {ratio(row['seconds_ratio'])} by "
+              f"the clock; merges {'equal' if row['same_merges'] else 'DIFFER'}", flush=True)
+        rows.append(row)
+    return rows
+
+
 def print_row(r):
     ratio = lambda v: f"{v[0]:.1f} ({v[1]:.1f} to {v[2]:.1f})"
     note = f"  ids differ: {', '.join(r['different'])}" if r["different"] else ""
@@ -151,6 +192,7 @@ def main():
     parser.add_argument("--files-of", dest="names", default="gpt2,gpt-neox-20b,phi-3-mini")
     parser.add_argument("--texts", default="en,ko,en-real,ko-real")
     parser.add_argument("--megabytes", type=int, default=100)
+    parser.add_argument("--training", action="store_true")
     parser.add_argument("--out")
     options = parser.parse_args()
     shared = Path(options.root).parent / "shared"
@@ -171,6 +213,9 @@ def main():
             with open(Path(folder, "documents"), "wb") as out:
                 for document in encoded:
                     out.write(b"%d\n" % len(document) + document)
+            if options.training:
+                rows += training(options, documents, folder)
+                continue
             for name in options.names.split(","):
                 rows += rows_of(options, name, text, documents, folder)
     if options.out:

@@ -1,5 +1,6 @@
 // Encodes documents in this process, on command: what scripts/bench --tokenizers times. Reads lines of standard input:
 //   load FILE         documents, each behind its length in bytes (decimal, line end); answers {"documents", "bytes"}
+//   train SIZE THREADS MERGES  trains a vocabulary of SIZE on the documents and writes the merges; {"seconds", "cpu"}
 //   fresh             forgets what was encoded so far: a tokenizer as it is when just loaded
 //   encode FROM COUNT encodes these documents; answers {"seconds", "cpu" (of this thread), "bytes", "ids", "hash"}
 #include <time.h>
@@ -55,6 +56,11 @@ struct Bench {
     } else if (command == "fresh") {
       tokenizer = plumb::data::load_tokenizer(tokenizer_file);
       std::printf("{}\n");
+    } else if (command == "train") {
+      plumb::data::BpeTrainOptions options;
+      std::string file;
+      words >> options.vocab_size >> options.threads >> file;
+      train(options, file);
     } else if (command == "encode") {
       size_t from = 0, count = 0;
       words >> from >> count;
@@ -63,6 +69,16 @@ struct Bench {
       std::printf("{\"error\": \"unknown command\"}\n");
     }
     std::fflush(stdout);
+  }
+
+  void train(const plumb::data::BpeTrainOptions& options, const std::string& file) {
+    const double begin = seconds_of(CLOCK_MONOTONIC), begin_cpu = seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+    plumb::data::BpeTrainer trainer(options);
+    for (const auto& document : documents) trainer.add(document);
+    const auto trained = trainer.train();
+    std::printf("{\"seconds\": %.9f, \"cpu\": %.9f}\n", seconds_of(CLOCK_MONOTONIC) - begin,
+                seconds_of(CLOCK_PROCESS_CPUTIME_ID) - begin_cpu);
+    std::ofstream(file) << trained->json();
   }
 
   void encode(size_t from, size_t end) {
