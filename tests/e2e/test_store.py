@@ -56,6 +56,7 @@ class ParquetSource(Built):
         from_lines = self.build([{"path": str(self.folder / "a.jsonl"), "name": "s", "fields": fields}], "j")
         first = [line for line in from_parquet.stdout.splitlines() if "token" in line and "documents" in line]
         second = [line for line in from_lines.stdout.splitlines() if "token" in line and "documents" in line]
+        self.assertTrue(first, from_parquet.stdout)
         self.assertEqual(first, second)
         self.assertIn("500", from_parquet.stdout)
 
