@@ -96,7 +96,7 @@ bool seen_whole(const fs::path& file, const Identity& identity, bool add) {
 
 void touch(const fs::path& file) { ::utimensat(AT_FDCWD, file.c_str(), nullptr, 0); }
 
-// A name in /tmp that everybody can guess: the folder must be ours and no link.
+// A name that everybody can guess, where everybody may write: the folder must be ours and no link.
 fs::path own_temporary_folder() {
   const fs::path folder = fs::temp_directory_path() / fmt::format("plumb-objects-{}", ::geteuid());
   struct stat status {};

@@ -130,7 +130,7 @@ TEST(Child, LimitsHold) {
   EXPECT_EQ(fine.status, 7);
   EXPECT_EQ(fine.output, "out\n<>\n");
   EXPECT_EQ(fine.errors, "err\n");
-  EXPECT_EQ(run_child("/bin/sh", {"-c", "echo x >/tmp/$$ && rm /tmp/$$"}, limits).status == 0,
+  EXPECT_EQ(run_child("/bin/sh", {"-c", "echo x >/dev/shm/$$ && rm /dev/shm/$$"}, limits).status == 0,
             false);  // writes no file
   EXPECT_EQ(run_child("/nonexistent/program", {}, limits).status, 127);
 }
