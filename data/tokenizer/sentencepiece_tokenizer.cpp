@@ -162,13 +162,13 @@ void SentencePieceTokenizer::encode_bpe(std::string_view text, std::vector<Part>
     offer(left.before, top.left);
     offer(top.left, left.after);
   }
-  std::vector<std::pair<size_t, size_t>> todo;  // pieces nobody may use fall apart again
+  std::vector<std::pair<size_t, size_t>> pending;  // pieces nobody may use fall apart again
   for (int32_t at = symbols.empty() ? -1 : 0; at >= 0; at = symbols[static_cast<size_t>(at)].after) {
     const Symbol& symbol = symbols[static_cast<size_t>(at)];
-    todo.emplace_back(symbol.begin, symbol.begin + symbol.size);
-    while (!todo.empty()) {
-      const auto [begin, end] = todo.back();
-      todo.pop_back();
+    pending.emplace_back(symbol.begin, symbol.begin + symbol.size);
+    while (!pending.empty()) {
+      const auto [begin, end] = pending.back();
+      pending.pop_back();
       const std::string_view piece = text.substr(begin, end - begin);
       const int32_t id = piece_id(piece);
       const auto split = unused.find(piece);
@@ -176,8 +176,8 @@ void SentencePieceTokenizer::encode_bpe(std::string_view text, std::vector<Part>
         parts.push_back({begin, end, id});
         continue;
       }
-      todo.emplace_back(begin + split->second, end);
-      todo.emplace_back(begin, begin + split->second);
+      pending.emplace_back(begin + split->second, end);
+      pending.emplace_back(begin, begin + split->second);
     }
   }
 }
