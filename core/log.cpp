@@ -108,6 +108,11 @@ std::string with_commas(int64_t value) {
   return negative ? "-" + digits : digits;
 }
 
+std::string counted(int64_t count, std::string_view plural) {
+  if (count == 1 && plural.ends_with('s')) plural.remove_suffix(1);
+  return fmt::format("{} {}", with_commas(count), plural);
+}
+
 std::string human_bytes(double bytes) {
   static constexpr std::array units{"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
   size_t unit = 0;

@@ -26,8 +26,9 @@ void warning(fmt::format_string<A...> f, A&&... a) {
   if (is_main_rank()) log(Level::warning, fmt::format(f, std::forward<A>(a)...));
 }
 
-// "1,234,567"  "16.0 GiB"  "3m12s"  "412k"
+// "1,234,567"  "1,234 documents", "1 document"  "16.0 GiB"  "3m12s"  "412k"
 std::string with_commas(int64_t value);
+std::string counted(int64_t count, std::string_view plural);
 std::string human_bytes(double bytes);
 std::string human_duration(double seconds);
 std::string human_count(double value);

@@ -62,11 +62,12 @@ struct ProgressBar::State {
         const int filled = static_cast<int>(share * bar_cells);
         text += "  [" + std::string(filled, '#') + std::string(bar_cells - filled, '.') + "]";
       }
-      text += fmt::format("  {}/{} {}  {:.1f}%", with_commas(done), with_commas(total), unit, share * 100);
-    } else {
-      text += fmt::format("  {} {}", with_commas(done), unit);
+      if (!unit.empty()) text += fmt::format("  {}/{} {}", with_commas(done), with_commas(total), unit);
+      text += fmt::format("  {:.1f}%", share * 100);
+    } else if (!unit.empty()) {
+      text += "  " + counted(done, unit);
     }
-    if (rate > 0) text += fmt::format("  {} {}/s", human_count(rate), unit);
+    if (rate > 0 && !unit.empty()) text += fmt::format("  {} {}/s", human_count(rate), unit);
     if (total > done && rate > 0) text += "  ETA " + human_duration(static_cast<double>(total - done) / rate);
     if (!note.empty()) text += "  " + note;
     return text;
@@ -116,9 +117,9 @@ void ProgressBar::finish() {
   if (std::exchange(state.finished, true) || state.style == ProgressStyle::none) return;
   const auto now = Clock::now();
   const double seconds = seconds_between(state.start, now);
-  std::string text =
-      fmt::format("{}  {} {} in {}", state.what, with_commas(state.done), state.unit, human_duration(seconds));
-  if (seconds > 0.05)
+  const std::string amount = state.unit.empty() ? "done" : counted(state.done, state.unit);
+  std::string text = fmt::format("{}  {} in {}", state.what, amount, human_duration(seconds));
+  if (seconds > 0.05 && !state.unit.empty())
     text += fmt::format("  ({} {}/s)", human_count(static_cast<double>(state.done) / seconds), state.unit);
   if (state.visible) std::fputs("\r\x1b[K", stderr);
   say(text);

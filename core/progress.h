@@ -11,7 +11,7 @@ ProgressStyle progress_style(const std::string& name);  // auto bar lines none
 
 class ProgressBar {
  public:
-  // total <= 0: unknown. `unit` e.g. "documents". Rank 0 only.
+  // total <= 0: unknown. `unit` e.g. "documents"; empty: only the share of the total says something. Rank 0 only.
   ProgressBar(std::string what, int64_t total, std::string unit, ProgressStyle style = ProgressStyle::automatic);
   ~ProgressBar();
   void update(int64_t done, const std::string& note = "");

@@ -87,12 +87,14 @@ std::string missing_hint(const PathUse& use) {
         "it exists relative to the current folder, but a path in a file is relative to that file; "
         "write {}",
         here.lexically_normal().string());
+  if (const auto near = nearest_path(use.absolute)) return fmt::format("did you mean {}?", near->string());
   const bool model = use.key == "model.base" || use.key == "tokenizer.path";
   const bool data = use.key.ends_with("dataset") || use.key.ends_with(".path");
   if (looks_like_hub_id(use.written) && (model || data))
     return fmt::format("nothing is downloaded from a hub; if it is a hub id: hf download {}{} --local-dir {}",
                        model ? "" : "--repo-type dataset ", use.written, use.absolute);
-  return "";
+  const bool from_file = use.where != "command line" && fs::path(use.written).is_relative() && use.written[0] != '~';
+  return from_file ? "a relative path counts from the folder of the file it stands in" : "";
 }
 
 }  // namespace

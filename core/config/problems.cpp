@@ -86,7 +86,8 @@ std::string mistake_text(const std::string& where, const std::string& message, c
 }
 
 std::string count_line(size_t mistakes, size_t shown) {
-  if (mistakes > shown) return fmt::format("{} errors (the first {} are shown), nothing was started", mistakes, shown);
+  if (mistakes > shown)
+    return fmt::format("{} errors: these {} and {} more, nothing was started", mistakes, shown, mistakes - shown);
   return fmt::format("{} error{}, nothing was started", mistakes, mistakes == 1 ? "" : "s");
 }
 

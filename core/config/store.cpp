@@ -73,6 +73,11 @@ class Storing {
     return value >= key_.least && value <= key_.most && value > key_.above && value < key_.below;
   }
 
+  std::string range_hint(double value) const {
+    const bool percent = key_.type == Type::fraction && !node_.text.ends_with('%') && in_range(value / 100);
+    return percent ? fmt::format("write {}%", node_.text) : "";
+  }
+
   static double amount(int64_t value) { return static_cast<double>(value); }
   static double amount(double value) { return value; }
   template <class T>
@@ -89,7 +94,7 @@ class Storing {
       return false;
     }
     if (!read.value) return refuse(node_, read.hint);
-    if (!in_range(amount(*read.value))) return refuse(node_, "");
+    if (!in_range(amount(*read.value))) return refuse(node_, range_hint(amount(*read.value)));
     put(target_, *read.value);
     return true;
   }

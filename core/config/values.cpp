@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -153,6 +155,42 @@ std::string unit_hint(const std::array<Unit, n>& units, std::string_view text, s
   return "";
 }
 
+// "0,001" as much of the world writes it, "1,000,000" with marks between thousands.
+std::string comma_hint(std::string_view text, bool whole) {
+  const size_t comma = text.find(',');
+  if (comma == std::string_view::npos) return "";
+  std::string plain(text), none;
+  const bool decimal = !whole && text.find(',', comma + 1) == std::string_view::npos;
+  if (decimal) {
+    plain[comma] = '.';
+  } else {
+    std::erase(plain, ',');
+  }
+  const auto number = read_decimal(plain, false, none);
+  if (!number || (!number->rest.empty() && number->rest != "%")) return "";
+  return fmt::format("{}; write {}", decimal ? "the decimal mark is a point" : "numbers have no commas", plain);
+}
+
+struct NamedTime {
+  const char *name, *letter;
+};
+constexpr std::array named_times{NamedTime{"day", "d"},    NamedTime{"hour", "h"}, NamedTime{"hr", "h"},
+                                 NamedTime{"minute", "m"}, NamedTime{"min", "m"},  NamedTime{"second", "s"},
+                                 NamedTime{"sec", "s"}};
+
+// "2 hours", "10min" and "30 s" name their unit in another way than ours.
+std::string time_hint(std::string_view text) {
+  std::string none;
+  const auto number = read_decimal(text, false, none);
+  if (!number) return "";
+  const std::string unit = lower(trim(number->rest));
+  for (const auto& [name, letter] : named_times) {
+    if (unit == name || unit == std::string(name) + "s" || unit == letter)
+      return fmt::format("write {}{}", trim(text.substr(0, text.size() - number->rest.size())), letter);
+  }
+  return "";
+}
+
 }  // namespace
 
 Read<int64_t> read_int(std::string_view text) {
@@ -165,7 +203,7 @@ Read<int64_t> read_int(std::string_view text) {
   // 2K, 1e3 and 1_000 are counts; an int is written out.
   const Unit* unit = find_unit(count_units, number->rest);
   const auto meant = number->rest.empty() ? value : unit ? whole(*number, unit->size) : std::nullopt;
-  return {std::nullopt, meant ? fmt::format("write {}", *meant) : ""};
+  return {std::nullopt, meant ? fmt::format("write {}", *meant) : comma_hint(text, true)};
 }
 
 Read<int64_t> read_count(std::string_view text) {
@@ -173,7 +211,10 @@ Read<int64_t> read_count(std::string_view text) {
   const auto number = read_decimal(text, true, hint);
   if (!number || !hint.empty()) return {std::nullopt, hint};
   const Unit* unit = number->rest.empty() ? nullptr : find_unit(count_units, number->rest);
-  if (!number->rest.empty() && !unit) return {std::nullopt, unit_hint(count_units, text, number->rest)};
+  if (!number->rest.empty() && !unit) {
+    const auto comma = comma_hint(text, true);
+    return {std::nullopt, comma.empty() ? unit_hint(count_units, text, number->rest) : comma};
+  }
   const auto value = whole(*number, unit ? unit->size : 1);
   return {value, value ? "" : "it does not come out as a whole number below 9.2e18"};
 }
@@ -187,7 +228,7 @@ Read<double> read_number(std::string_view text) {
       hint = "it must be finite";
     return {std::nullopt, hint};
   }
-  if (!number->rest.empty()) return {};
+  if (!number->rest.empty()) return {std::nullopt, comma_hint(text, false)};
   const auto value = real(*number);
   return {value, value ? "" : "it is outside the range of a 64-bit floating-point number"};
 }
@@ -213,24 +254,25 @@ Read<int64_t> read_bytes(std::string_view text) {
 Read<double> read_duration(std::string_view text) {
   double seconds = 0;
   std::string hint;
+  const Read<double> other{std::nullopt, time_hint(text)};
   std::string_view rest = text;
   for (size_t next = 0; next < time_units.size();) {
     const auto number = read_decimal(rest, false, hint);
-    if (!number || !hint.empty()) return {std::nullopt, hint};
+    if (!number || !hint.empty()) return hint.empty() ? other : Read<double>{std::nullopt, hint};
     if (number->rest.empty() && next == 0)
       return {std::nullopt, fmt::format("give the unit, such as {}s or {}m", text, text)};
-    if (number->rest.empty() || number->negative) return {};
+    if (number->rest.empty() || number->negative) return other;
     // From the largest unit down, each at most once: "1h30m", not "30m1h".
     size_t unit = next;
     while (unit < time_units.size() && number->rest[0] != time_units[unit].name[0]) ++unit;
     const auto value = real(*number);
-    if (unit == time_units.size() || !value) return {};
+    if (unit == time_units.size() || !value) return other;
     seconds += *value * static_cast<double>(time_units[unit].size);
     rest = number->rest.substr(1);
     next = unit + 1;
     if (rest.empty()) return {seconds, ""};
   }
-  return {};
+  return other;
 }
 
 Read<Interval> read_interval(std::string_view text) {
@@ -241,8 +283,11 @@ Read<Interval> read_interval(std::string_view text) {
   if (space == std::string_view::npos) {
     if (const auto duration = read_duration(text); duration.value)
       return {Interval{Interval::Unit::seconds, *duration.value}, ""};
-    const bool bare = number->rest.empty();
-    return {std::nullopt, bare ? fmt::format("give the unit, such as {} steps", text) : ""};
+    if (number->rest.empty()) return {std::nullopt, fmt::format("give the unit, such as {} steps", text)};
+    for (const char* word : {"steps", "tokens", "epochs", "step", "token", "epoch"})
+      if (number->rest.ends_with(word))
+        return {std::nullopt, fmt::format("write {} {}", text.substr(0, text.size() - std::strlen(word)), word)};
+    return {std::nullopt, time_hint(text)};
   }
   const std::string_view amount = text.substr(0, space), unit = trim(text.substr(space));
   if (unit == "steps" || unit == "step" || unit == "tokens" || unit == "token") {
@@ -256,7 +301,7 @@ Read<Interval> read_interval(std::string_view text) {
     if (!epochs.value) return {std::nullopt, epochs.hint};
     return {Interval{Interval::Unit::epochs, *epochs.value}, ""};
   }
-  return {};
+  return {std::nullopt, time_hint(text)};
 }
 
 Read<Relative> read_relative(std::string_view text) {
@@ -276,7 +321,7 @@ Read<Span> read_span(std::string_view text) {
   if (!interval.value) return {std::nullopt, interval.hint};
   if (interval.value->unit == Interval::Unit::steps) return {Span{Span::Unit::steps, interval.value->value}, ""};
   if (interval.value->unit == Interval::Unit::tokens) return {Span{Span::Unit::tokens, interval.value->value}, ""};
-  return {};
+  return {std::nullopt, "steps, tokens or a share of the length, such as 3%"};
 }
 
 std::string write_number(double value) {
@@ -353,6 +398,24 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
     if (distance < least) least = distance, best = candidate;
   }
   return best;
+}
+
+std::optional<std::filesystem::path> nearest_path(const std::filesystem::path& missing) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path absolute = fs::absolute(missing).lexically_normal();
+  fs::path there = absolute.root_path();
+  auto part = std::next(absolute.begin());
+  while (part != absolute.end() && fs::exists(there / *part, error)) there /= *part++;
+  if (part == absolute.end()) return std::nullopt;
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(there, error)) names.push_back(entry.path().filename().string());
+  std::sort(names.begin(), names.end());  // of equally near ones always the same
+  const auto near = nearest(part->string(), names);
+  if (!near) return std::nullopt;
+  fs::path found = there / *near;
+  while (++part != absolute.end()) found /= *part;
+  return fs::exists(found, error) ? std::optional(found) : std::nullopt;
 }
 
 std::vector<std::string> split_words(std::string_view text) {

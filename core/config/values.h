@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,6 +39,8 @@ std::string write_span(const Span&);
 int edit_distance(std::string_view, std::string_view);
 // The nearest of the words, if it is near enough to be meant.
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& words);
+// The nearest existing path: the first part that is not there is replaced by the nearest name beside it.
+std::optional<std::filesystem::path> nearest_path(const std::filesystem::path& missing);
 std::vector<std::string> split_words(std::string_view);  // at spaces
 
 }  // namespace plumb::config

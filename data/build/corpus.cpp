@@ -120,7 +120,7 @@ void Corpus::find_duplicates(const BuildRequest& request, Meter& meter) {
   plan.folder = folder_, plan.part = request.crew.part, plan.parts = request.crew.parts, plan.threads = request.threads;
   duplicates_ = std::make_shared<Deduplicator>(request.dedup, plan);
   if (!duplicates_->finished()) {
-    meter.start("deduplicating", 1000, "thousandths");
+    meter.start("deduplicating", 1000, "");
     const auto progress = [&](double share, const std::string& what) {
       meter.set(static_cast<uint64_t>(share * 1000), what);
     };
@@ -146,7 +146,7 @@ void Corpus::find_repeated_passages(const BuildRequest& request, Meter& meter) {
   passages_ = std::make_shared<SubstringDeduplicator>(request.dedup, folder_);
   if (!passages_->active()) return passages_.reset();
   if (passages_->finished()) return;
-  meter.start("looking for repeated passages", 1000, "thousandths");
+  meter.start("looking for repeated passages", 1000, "");
   const auto find = [&] {
     auto passages = std::exchange(passages_, nullptr);  // so that visit() gives whole texts
     for (size_t chunk = 0; chunk < chunks_.size(); ++chunk) {

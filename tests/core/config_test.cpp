@@ -273,6 +273,28 @@ TEST_F(Paths, MissingOnesAreShownAbsoluteWithAHint) {
   }
 }
 
+// As when a configuration was copied elsewhere, or a name mistyped.
+TEST_F(Paths, TheNearestNameIsOffered) {
+  const auto hint = [&](const std::string& path) -> std::string {
+    core::write_text(folder / "configs/d.yaml", "data: {sources: [{path: " + path +
+                                                    "}]}\nmodel: {base: ../here}\n"
+                                                    "train: {steps: 1, global_batch_size: 1, learning_rate: 1}\n");
+    try {
+      check_paths(load_config("configs/d.yaml", {}, Purpose::tune));
+      return "no error";
+    } catch (const Error& error) {
+      const std::string text = error.what();
+      const size_t at = text.find("hint: ");
+      return at == std::string::npos ? "no hint" : text.substr(at + 6, text.find('\n', at) - at - 6);
+    }
+  };
+  const std::string root = fs::current_path().string();
+  EXPECT_EQ(hint("a.text"), "did you mean " + root + "/configs/a.txt?");
+  EXPECT_EQ(hint("../confgs/a.txt"), "did you mean " + root + "/configs/a.txt?");
+  EXPECT_EQ(hint("../confgs/b.txt"), "a relative path counts from the folder of the file it stands in");
+  EXPECT_EQ(hint("/nowhere/b.txt"), "no hint");
+}
+
 TEST_F(Paths, ThoseOfTheCommandLineAreRelativeToTheCurrentFolder) {
   const auto loaded =
       load_config("configs/c.yaml", {"model.base=here", "data.sources=[{path: configs}]"}, Purpose::tune);

@@ -158,6 +158,9 @@ TEST(Words, ForPeople) {
   EXPECT_EQ(with_commas(-1000), "-1,000");
   EXPECT_EQ(with_commas(999), "999");
   EXPECT_EQ(with_commas(INT64_MIN), "-9,223,372,036,854,775,808");
+  EXPECT_EQ(counted(1, "documents"), "1 document");
+  EXPECT_EQ(counted(0, "documents"), "0 documents");
+  EXPECT_EQ(counted(1234, "documents"), "1,234 documents");
   EXPECT_EQ(human_bytes(16.0 * (1 << 30)), "16.0 GiB");
   EXPECT_EQ(human_bytes(1023), "1023 B");
   EXPECT_EQ(human_duration(192), "3m12s");
@@ -175,6 +178,11 @@ TEST(Progress, LinesGoToStandardError) {
   const std::string printed = testing::internal::GetCapturedStderr();
   EXPECT_THAT(printed, HasSubstr("reading  100 documents in "));
   EXPECT_EQ(std::count(printed.begin(), printed.end(), '\n'), 1);
+  testing::internal::CaptureStderr();
+  ProgressBar share("comparing", 1000, "", ProgressStyle::lines);
+  share.update(1000);
+  share.finish();
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("comparing  done in "));
   EXPECT_THAT(message_of([] { progress_style("fancy"); }), HasSubstr("expected auto, bar, lines or none"));
 }
 

@@ -213,7 +213,25 @@ TEST(Mistakes, WrongTypes) {
   EXPECT_EQ(one(model + "data: {sources: [{path: x}], shuffle: no}\n" + train),
             "expected true or false, found \"no\" | write false");
   EXPECT_EQ(one(model + "data: {sources: [{path: x}], validation_share: 3}\n" + train),
-            "expected a fraction (3% or 0.03) of at least 0 and below 1, found \"3\"");
+            "expected a fraction (3% or 0.03) of at least 0 and below 1, found \"3\" | write 3%");
+  EXPECT_EQ(one(model + "data: {sources: [{path: x}], validation_share: 300}\n" + train),
+            "expected a fraction (3% or 0.03) of at least 0 and below 1, found \"300\"");
+  const std::string interval = "expected an interval with a unit (500 steps, 1B tokens, 1 epoch, 10m) above 0, found ";
+  EXPECT_EQ(with("output: {checkpoint: {every: 2 hours}}"),
+            "expected an interval with a unit (500 steps, 1B tokens, 1 epoch, 10m) above 0, or none, found \"2 hours\" "
+            "| write 2h");
+  EXPECT_EQ(with("output: {log_every: 10 min}"), interval + "\"10 min\" | write 10m");
+  EXPECT_EQ(with("output: {log_every: 10ms}"), interval + "\"10ms\"");
+  EXPECT_EQ(with("output: {log_every: 500steps}"), interval + "\"500steps\" | write 500 steps");
+  EXPECT_EQ(train_with("time_limit: 1.5 Hours"),
+            "expected a duration with a unit (30s, 10m, 1h30m) above 0, found \"1.5 Hours\" | write 1.5h");
+  EXPECT_EQ(one(model + data + "train:\n  steps: 1,000\n  global_batch_size: 8\n  learning_rate: 1e-3\n"),
+            "expected a count (500M, 2B, 1e9) of at least 1, found \"1,000\" | numbers have no commas; write 1000");
+  EXPECT_EQ(one(model + data + "train:\n  steps: 10\n  global_batch_size: 8\n  learning_rate: 0,001\n"),
+            "expected a number above 0, found \"0,001\" | the decimal mark is a point; write 0.001");
+  EXPECT_EQ(train_with("schedule: {warmup: 10m}"),
+            "expected steps, tokens or a percentage (2000 steps, 1B tokens, 3%) of at least 0, found \"10m\" | steps, "
+            "tokens or a share of the length, such as 3%");
   EXPECT_EQ(
       one(model + "data: {sources: [{path: x, fields: {txt: body}}]}\n" + train),
       "data.sources[0].fields names txt, which format text does not read | it is {OURS: COLUMN}, ours being text, "
@@ -404,7 +422,7 @@ TEST(Mistakes, AtMostTwentyAreShown) {
   std::string yaml = good + "output:\n";
   for (int i = 0; i < 30; ++i) yaml += "  wrong" + std::to_string(i) + ": 1\n";
   const std::string text = listing(yaml);
-  EXPECT_THAT(text, EndsWith("\n30 errors (the first 20 are shown), nothing was started"));
+  EXPECT_THAT(text, EndsWith("\n30 errors: these 20 and 10 more, nothing was started"));
   EXPECT_THAT(text, testing::AllOf(HasSubstr("wrong19"), testing::Not(HasSubstr("wrong20"))));
 }
 

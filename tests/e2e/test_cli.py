@@ -18,6 +18,7 @@ class CommandLine(RunFolder):
             self.assertIn(name, text)
             done = self.plumb(*name.split(), "--help")
             self.assertIn("usage: plumb " + name, done.stdout)
+        self.assertIn("train.schedule.warmup", self.plumb("train", "--help").stdout)
 
     def test_unknown_command_and_option(self):
         self.assertIn("did you mean 'plumb train'", self.refused("trian", "x.yaml"))

@@ -99,7 +99,12 @@ TEST_F(SetsTest, AnswerLikelihood) {
   EXPECT_THAT(refusal(set("answer_nll", "text", "{\"text\":\"x\"}\n")), HasSubstr("needs questions and answers"));
   EXPECT_THAT(
       refusal(set("answer_nll", "prompt_completion", "{\"prompt\":\"a long prompt of bytes\",\"completion\":\"x\"}\n")),
-      HasSubstr("expected at most 17 tokens"));
+      HasSubstr("jsonl:1: error: expected a question with its answer of 1 to 17 tokens, found 25"));
+  const std::string two = "{\"prompt\":\"ab\",\"completion\":\"cd\"}\n";
+  const std::string large = "{\"prompt\":\"a long prompt of bytes\",\"completion\":\"x\"}\n";
+  EXPECT_THAT(refusal(set("answer_nll", "prompt_completion", two + large + large + two)),
+              HasSubstr("jsonl:2: error: expected a question with its answer of 1 to 17 tokens, found 25 (and 1 more "
+                        "such record)"));
 }
 
 TEST_F(SetsTest, MultipleChoiceTakesTheLikeliest) {
@@ -161,6 +166,34 @@ TEST_F(SetsTest, LimitAndShots) {
   EXPECT_EQ(questions[0].prompt[2].content, "b");
   wanted.shots = 9;
   EXPECT_THAT(refusal(wanted), HasSubstr("expected more than 9 records"));
+}
+
+// What a dry run says of a set: no model computes.
+TEST_F(SetsTest, SetsAreMeasuredWithoutAModel) {
+  const Reader reader{*tokenizer_, *chat_, 16, 12};
+  const auto measured = [&](const config::EvalSet& set) {
+    const auto size = check_set(set, reader);
+    return std::pair(size.records, size.longest);
+  };
+  const std::string pairs = "{\"prompt\":\"ab\",\"completion\":\"cd\"}\n{\"prompt\":\"qr\",\"completion\":\"xyz\"}\n";
+  EXPECT_EQ(measured(set("answer_nll", "prompt_completion", pairs)), std::pair(int64_t{2}, int64_t{7}));  // and the end
+  EXPECT_EQ(measured(set("multiple_choice", "prompt_completion", pairs)), std::pair(int64_t{2}, int64_t{7}));
+  EXPECT_EQ(measured(set("exact_match", "prompt_completion", pairs)), std::pair(int64_t{2}, int64_t{3}));
+  EXPECT_EQ(measured(set("perplexity", "text", "{\"text\":\"x\"}\n{\"text\":\"more than sixteen bytes\"}\n")),
+            std::pair(int64_t{1}, int64_t{23}));
+  EXPECT_EQ(engine_.forwards, 0);
+  const auto refused = [&](const config::EvalSet& set) {
+    try {
+      check_set(set, reader);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  EXPECT_THAT(refused(set("exact_match", "prompt_completion", "{\"prompt\":\"twelve bytes\",\"completion\":\"x\"}\n")),
+              HasSubstr("expected a prompt of 1 to 11 tokens, found 13"));
+  EXPECT_THAT(refused(set("exact_match", "prompt_completion", pairs + "{\"prompt\":3}\n")), HasSubstr("jsonl:3"));
+  EXPECT_THAT(refused(set("exact_match", "prompt_completion", "")), HasSubstr("found 0"));
 }
 
 TEST_F(SetsTest, BadSetsAreErrors) {

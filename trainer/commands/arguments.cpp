@@ -23,7 +23,7 @@ bool is_override(const std::string& word) {
 }
 
 po::options_description describe(const std::vector<Option>& options) {
-  po::options_description description("options");
+  po::options_description description("options", 112);  // columns, as wide as the texts above them
   auto add = description.add_options();
   for (const auto& option : options) {
     if (option.value.empty()) {

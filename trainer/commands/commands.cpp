@@ -7,6 +7,7 @@
 #include <iostream>
 #include <new>
 
+#include "core/config/values.h"
 #include "core/error.h"
 #include "core/log.h"
 
@@ -14,8 +15,8 @@ namespace plumb::commands {
 
 const std::vector<Command>& table() {
   static const std::vector<Command> commands = {
-      {"train", "CFG [section.key=value ...] [--dry-run]", "pretrain from random weights", train},
-      {"tune", "CFG [section.key=value ...] [--dry-run] [--show-masks N]", "specialise model.base", tune},
+      {"train", "CFG [--dry-run]", "pretrain from random weights", train},
+      {"tune", "CFG [--dry-run] [--show-masks N]", "specialise model.base", tune},
       {"eval", "[CFG] MODEL... [--json FILE]", "one table of scores, a column per model", eval},
       {"generate", "MODEL --prompt TEXT", "answer a prompt", generate},
       {"export", "MODEL OUT --format hf [--dtype bf16|fp32]", "write what serving engines load", export_},
@@ -29,11 +30,10 @@ const std::vector<Command>& table() {
       {"tokenizer train", "CFG", "train byte-level BPE on data.sources", tokenizer_train},
       {"tokenizer encode", "--tokenizer FILE [--lines] [TEXTFILE]", "text -> ids", tokenizer_encode},
       {"tokenizer decode", "--tokenizer FILE [IDSFILE]", "ids -> text", tokenizer_decode},
-      {"config check", "CFG [section.key=value ...]", "all mistakes of a file at once; needs no data, GPU or ranks",
-       config_check},
-      {"config show", "CFG [section.key=value ...]", "every key with its value and where it came from", config_show},
+      {"config check", "CFG", "all mistakes of a file at once; needs no data, GPU or ranks", config_check},
+      {"config show", "CFG", "every key with its value and where it came from", config_show},
       {"config schema", "", "JSON schema for editors", config_schema},
-      {"params", "--preset NAME", "shape and parameter counts of a preset", params},
+      {"params", "[--preset NAME]", "shape and parameter counts of a preset", params},
       {"inspect", "FILE|FOLDER", "readable summary of anything plumb can read", inspect},
   };
   return commands;
@@ -45,23 +45,9 @@ void print_overview() {
   std::cout << "plumb: trains transformers across processors, specialises them, exports what others load\n\n"
                "usage: plumb COMMAND [FILE.yaml] [ARGUMENT ...] [section.key=value ...] [--option]\n\n";
   for (const auto& command : table()) {
-    std::cout << fmt::format("  {:<18} {:<56} {}\n", command.name, command.arguments, command.summary);
+    std::cout << fmt::format("  {:<18} {:<42} {}\n", command.name, command.arguments, command.summary);
   }
   std::cout << "\n`plumb COMMAND --help` says more; docs/config.md lists every key.\n";
-}
-
-size_t edit_distance(const std::string& a, const std::string& b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0]++;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row.back();
 }
 
 // `plumb data` alone: what there is below it. False when nothing begins so.
@@ -71,7 +57,7 @@ bool print_group(const std::string& word) {
     if (!command.name.starts_with(word + " ")) continue;
     if (!any) std::cout << "usage: plumb " << word << " COMMAND ...\n\n";
     any = true;
-    std::cout << fmt::format("  {:<18} {:<56} {}\n", command.name, command.arguments, command.summary);
+    std::cout << fmt::format("  {:<18} {:<42} {}\n", command.name, command.arguments, command.summary);
   }
   return any;
 }
@@ -79,7 +65,7 @@ bool print_group(const std::string& word) {
 [[noreturn]] void unknown_command(const std::string& typed) {
   const auto& commands = table();
   const auto nearest = std::min_element(commands.begin(), commands.end(), [&](const auto& a, const auto& b) {
-    return edit_distance(a.name, typed) < edit_distance(b.name, typed);
+    return config::edit_distance(a.name, typed) < config::edit_distance(b.name, typed);
   });
   fail_input("command line", fmt::format("unknown command '{}'", typed),
              fmt::format("did you mean 'plumb {}'? 'plumb --help' lists all", nearest->name));

@@ -1,5 +1,6 @@
 // plumb eval
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <iostream>
@@ -21,6 +22,26 @@ namespace fs = std::filesystem;
 
 bool is_yaml(const std::string& word) { return word.ends_with(".yaml") || word.ends_with(".yml"); }
 
+// The resolved configuration of a model's run; empty when it is none.
+fs::path run_file(const std::string& model_name) {
+  const fs::path model = fs::absolute(model_name).lexically_normal();
+  for (const auto& folder : {model, model.parent_path(), model.parent_path().parent_path()}) {
+    std::error_code error;
+    if (fs::is_regular_file(folder / "resolved.yaml", error)) return folder / "resolved.yaml";
+  }
+  return {};
+}
+
+// The first of the other models whose run has sets.
+std::string sets_hint(const std::vector<std::string>& models) {
+  for (const auto& model : models) {
+    const auto file = run_file(model);
+    if (file.empty() || config::load_config(file, {}, config::Purpose::eval).config.eval.sets.empty()) continue;
+    return fmt::format("the run of {} has sets: plumb eval {} {}", model, file.string(), fmt::join(models, " "));
+  }
+  return "plumb eval CFG MODEL..., where CFG has eval.sets";
+}
+
 // The file named first, else the resolved configuration of the first model's run.
 config::Loaded load_sets(std::vector<std::string>& models, const std::vector<std::string>& overrides) {
   fs::path file;
@@ -29,21 +50,16 @@ config::Loaded load_sets(std::vector<std::string>& models, const std::vector<std
     models.erase(models.begin());
     if (models.empty()) fail_input("command line", "expected a MODEL after the configuration, found none");
   } else {
-    const fs::path model = fs::absolute(models.front()).lexically_normal();
-    for (const auto& folder : {model, model.parent_path(), model.parent_path().parent_path()}) {
-      std::error_code error;
-      if (fs::is_regular_file(folder / "resolved.yaml", error)) {
-        file = folder / "resolved.yaml";
-        break;
-      }
-    }
+    file = run_file(models.front());
     if (file.empty()) {
-      fail_input(model.string(), "not the folder of a run, so that no sets are known",
-                 "plumb eval CFG MODEL..., where CFG has eval.sets");
+      exporting::open_model(models.front());  // a name that is no model at all is the nearer mistake
+      fail_input(models.front(), "not the folder of a run, so that no sets are known", sets_hint(models));
     }
   }
   auto loaded = config::load_config(file, overrides, config::Purpose::eval);
-  if (loaded.config.eval.sets.empty()) fail_input(file.string(), "eval.sets is empty: there is nothing to score");
+  if (loaded.config.eval.sets.empty()) {
+    fail_input(file.string(), "eval.sets is empty: there is nothing to score", sets_hint(models));
+  }
   return loaded;
 }
 
@@ -88,7 +104,6 @@ evaluate::Column score_model(const std::string& name, const config::Config& conf
     for (const auto& notice : model.notices) core::warning("{}", notice);
   }
   const int64_t length = std::min(config.data.sequence_length, model.spec.max_position_embeddings);
-  const auto engine = make_forward_engine(model, config, place, world, length);
   const auto chat =
       config.tokenizer.chat_template == "auto"
           ? model.chat
@@ -97,6 +112,11 @@ evaluate::Column score_model(const std::string& name, const config::Config& conf
   if (!chat && std::any_of(config.eval.sets.begin(), config.eval.sets.end(), needs_chat)) exporting::needed_chat(model);
   // Running text is scored without a template, so that any will do.
   const auto used = chat ? chat : data::chat_template("plain", "", *model.tokenizer);
+  // All sets are read before the first is scored: a mistake in the last one does not wait for the others.
+  for (const auto& set : config.eval.sets) {
+    evaluate::check_set(set, {*model.tokenizer, *used, length, model.spec.max_position_embeddings});
+  }
+  const auto engine = make_forward_engine(model, config, place, world, length);
   const evaluate::Subject subject{*engine,
                                   *model.tokenizer,
                                   *used,
@@ -119,10 +139,7 @@ void write_scores(const fs::path& file, const std::vector<evaluate::Column>& col
     for (const auto& score : column.scores) scores.push_back(score.json());
     json["models"].push_back({{"model", column.model}, {"scores", scores}});
   }
-  for (const auto& rule : rules) {
-    json["rules"].push_back(
-        {{"metric", rule.metric}, {"rule", rule.rule}, {"passed", rule.passed}, {"change", rule.change}});
-  }
+  for (const auto& rule : rules) json["rules"].push_back(rule.json());
   core::write_text(file, json.dump(2) + "\n");
 }
 

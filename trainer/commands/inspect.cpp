@@ -5,6 +5,7 @@
 #include <iostream>
 #include <map>
 
+#include "core/config/values.h"
 #include "core/error.h"
 #include "core/log.h"
 #include "data/dataset.h"
@@ -128,7 +129,10 @@ int inspect(const Words& words) {
   fs::path path = fs::absolute(arguments.positional[0]).lexically_normal();
   if (!path.has_filename()) path = path.parent_path();
   std::error_code error;
-  if (!fs::exists(path, error)) fail_input(path.string(), "no such file or folder");
+  if (!fs::exists(path, error)) {
+    const auto near = config::nearest_path(path);
+    fail_input(path.string(), "no such file or folder", near ? "did you mean " + near->string() + "?" : "");
+  }
   if (fs::is_directory(path, error)) {
     inspect_folder(path);
   } else if (path.extension() == ".safetensors") {

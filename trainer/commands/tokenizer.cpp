@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <filesystem>
 #include <functional>
 #include <iostream>
 #include <iterator>
 #include <string_view>
 
 #include "core/config/load.h"
+#include "core/config/values.h"
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
@@ -22,12 +24,24 @@ namespace plumb::commands {
 
 namespace {
 
-const Option kTokenizer{"tokenizer", "FILE", "tokenizer.json, or the folder of one"};
+namespace fs = std::filesystem;
+
+const Option kTokenizer{"tokenizer", "FILE", "tokenizer.json, the folder of one, a run or RUN/step-N"};
 
 data::TokenizerPtr open_tokenizer(const Arguments& arguments) {
   if (!arguments.has("tokenizer"))
-    fail_input("command line", "expected --tokenizer FILE, found none", "FILE is a tokenizer.json or its folder");
-  return data::load_tokenizer(arguments.get("tokenizer", ""));
+    fail_input("command line", "expected --tokenizer FILE, found none",
+               "FILE is a tokenizer.json, its folder, or a run");
+  fs::path path = fs::absolute(arguments.get("tokenizer", "")).lexically_normal();
+  if (!path.has_filename()) path = path.parent_path();
+  std::error_code error;
+  if (!fs::exists(path, error)) {
+    const auto near = config::nearest_path(path);
+    fail_input(path.string(), "no such file or folder", near ? "did you mean " + near->string() + "?" : "");
+  }
+  if (path.filename().string().starts_with("step-")) path = path.parent_path();
+  if (fs::is_directory(path / "tokenizer", error)) path /= "tokenizer";  // where a run has it
+  return data::load_tokenizer(path);
 }
 
 // The file named on the command line, or standard input.

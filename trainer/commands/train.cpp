@@ -1,4 +1,6 @@
 // plumb train | tune
+#include <iostream>
+
 #include "trainer/commands/arguments.h"
 #include "trainer/commands/commands.h"
 #include "trainer/run/run.h"
@@ -10,9 +12,12 @@ namespace {
 int start(const Words& words, config::Purpose purpose, const std::string& usage, const std::string& details,
           std::vector<Option> options) {
   options.insert(options.begin(),
-                 {"dry-run", "", "open data and base; print plan, memory table and first batch; stop"});
+                 {"dry-run", "", "open data, eval sets and base; print plan, memory table and first batch; stop"});
   const auto arguments = parse_arguments(words, usage, details, options, 1, 1);
-  if (arguments.help) return 0;
+  if (arguments.help) {
+    std::cout << "\nkeys of CFG; section.key=value on the command line sets one of them\n" << config::help_keys();
+    return 0;
+  }
   run::Request request;
   request.file = arguments.positional[0];
   request.overrides = arguments.overrides;

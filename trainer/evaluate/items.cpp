@@ -154,36 +154,118 @@ std::vector<Question> read_questions(const config::EvalSet& set) {
   return questions;
 }
 
-Sequence answered(const Question& question, const std::string& answer, const Subject& subject) {
+namespace {
+
+// The question answered by `answer`: ids, and weight 1 on the answer and its end token.
+Sequence answered(const Question& question, const std::string& answer, const Reader& reader) {
   data::Record record;
   record.where = question.where;
   record.messages = question.prompt;
   record.messages.push_back({"assistant", answer});
-  auto sample = data::make_sample(record, "messages", subject.tokenizer, subject.chat, "last_answer",
+  auto sample = data::make_sample(record, "messages", reader.tokenizer, reader.chat, "last_answer",
                                   data::SpecialInText::text, nullptr);
-  const int64_t inputs = static_cast<int64_t>(sample.ids.size()) - 1;
-  if (inputs > subject.sequence_length) {
-    fail_input(question.where,
-               fmt::format("expected at most {} tokens with the answer, found {}", subject.sequence_length + 1,
-                           sample.ids.size()),
-               "a larger data.sequence_length, or take the record out of the set");
-  }
   return {std::move(sample.ids), std::move(sample.weight)};
 }
 
-Sequence text_sequence(const data::Record& record, const Subject& subject, double* bytes) {
+// ids of a document with weight 1 on every token of the text that has one before it; `bytes` of those tokens.
+Sequence text_sequence(const data::Record& record, const data::Tokenizer& tokenizer, double* bytes) {
   Sequence sequence;
-  sequence.ids = generate::text_ids(record.text, subject.tokenizer);
+  sequence.ids = generate::text_ids(record.text, tokenizer);
   sequence.weight.assign(sequence.ids.size(), 1.0f);
   double unseen = 0;  // the first token is predicted only where a beginning-of-text token stands before it
   if (!sequence.ids.empty()) {
     sequence.weight[0] = 0;
-    if (sequence.ids[0] != subject.tokenizer.bos()) {
-      unseen = static_cast<double>(subject.tokenizer.token_bytes(sequence.ids[0]).size());
+    if (sequence.ids[0] != tokenizer.bos()) {
+      unseen = static_cast<double>(tokenizer.token_bytes(sequence.ids[0]).size());
     }
   }
   *bytes = std::max(1.0, static_cast<double>(record.text.size()) - unseen);
   return sequence;
 }
+
+// Tokens of each question; one without any, or with more than `most`, is an error that says how many there are.
+void check_lengths(const Prepared& prepared, const std::vector<int64_t>& tokens, int64_t most, const std::string& what,
+                   const std::string& hint) {
+  const auto bad = [&](int64_t count) { return count < 1 || count > most; };
+  const auto first = std::find_if(tokens.begin(), tokens.end(), bad);
+  if (first == tokens.end()) return;
+  const auto more = std::count_if(first + 1, tokens.end(), bad);
+  fail_input(prepared.questions[static_cast<size_t>(first - tokens.begin())].where,
+             fmt::format("expected {} of 1 to {} tokens, found {}{}", what, most, *first,
+                         more == 0 ? "" : fmt::format(" (and {} more such record{})", more, more == 1 ? "" : "s")),
+             hint);
+}
+
+void prepare_text(const config::EvalSet& set, const Reader& reader, Prepared& prepared) {
+  if (set.format != "text") {
+    fail_input("eval.sets." + set.name, set.metric + " needs format: text, found " + set.format,
+               "answer_nll is the likelihood of answers");
+  }
+  if (set.shots > 0) fail_input("eval.sets." + set.name, "shots have no meaning for running text");
+  for (const auto& record : read_records(set)) {
+    double size = 0;
+    auto sequence = text_sequence(record, reader.tokenizer, &size);
+    if (sequence.ids.size() < 2) continue;  // nothing is predicted in it
+    prepared.size.longest = std::max(prepared.size.longest, static_cast<int64_t>(sequence.ids.size()));
+    prepared.bytes.push_back(size);
+    prepared.sequences.push_back(std::move(sequence));
+  }
+  if (prepared.sequences.empty()) fail_input(set.path, "every document is shorter than two tokens");
+  prepared.size.records = static_cast<int64_t>(prepared.sequences.size());
+}
+
+void prepare_prompts(const Reader& reader, Prepared& prepared) {
+  std::vector<int64_t> tokens;
+  for (const auto& question : prepared.questions) {
+    prepared.prompts.push_back(generate::prompt_ids(question.prompt, reader.chat, reader.tokenizer));
+    tokens.push_back(static_cast<int64_t>(prepared.prompts.back().size()));
+  }
+  check_lengths(prepared, tokens, reader.max_positions - 1, "a prompt", "");
+  prepared.size.longest = *std::max_element(tokens.begin(), tokens.end());
+}
+
+void prepare_answers(const config::EvalSet& set, const Reader& reader, Prepared& prepared) {
+  std::vector<int64_t> tokens;
+  for (const auto& question : prepared.questions) {
+    const std::vector<std::string> only{question.answer};
+    int64_t longest = 0;
+    for (const auto& answer : set.metric == "multiple_choice" ? question.choices : only) {
+      prepared.sequences.push_back(answered(question, answer, reader));
+      longest = std::max(longest, static_cast<int64_t>(prepared.sequences.back().ids.size()));
+    }
+    tokens.push_back(longest);
+  }
+  check_lengths(prepared, tokens, reader.sequence_length + 1, "a question with its answer",
+                "a larger data.sequence_length, or take such records out of the set");
+  prepared.size.longest = *std::max_element(tokens.begin(), tokens.end());
+}
+
+}  // namespace
+
+Prepared prepare(const config::EvalSet& set, const Reader& reader) {
+  Prepared prepared;
+  if (set.metric == "perplexity" || set.metric == "bits_per_byte") {
+    prepare_text(set, reader, prepared);
+    return prepared;
+  }
+  if (set.metric != "answer_nll" && set.metric != "multiple_choice" && set.metric != "exact_match") {
+    fail_input("eval.sets." + set.name, "unknown metric \"" + set.metric + "\"",
+               "perplexity bits_per_byte answer_nll multiple_choice exact_match");
+  }
+  if (set.format == "text") {
+    fail_input("eval.sets." + set.name, set.metric + " needs questions and answers, found format: text",
+               "format: prompt_completion, messages, alpaca or dolly");
+  }
+  prepared.questions = read_questions(set);
+  prepared.size.records = static_cast<int64_t>(prepared.questions.size());
+  if (set.metric == "exact_match") {
+    prepare_prompts(reader, prepared);
+  } else {
+    prepare_answers(set, reader, prepared);
+  }
+  return prepared;
+}
+
+SetSize check_set(const config::EvalSet& set, const Reader& reader) { return prepare(set, reader).size; }
 
 }  // namespace plumb::evaluate

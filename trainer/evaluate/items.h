@@ -24,9 +24,17 @@ std::vector<data::Record> read_records(const config::EvalSet&);
 // Not for format text. Choices are the row's column `choices` (fields: {choices: COLUMN, answer: COLUMN} rename them;
 // answer is an index, a letter or the text), else the distinct answers of the file when they are few.
 std::vector<Question> read_questions(const config::EvalSet&);
-// The question answered by `answer`: ids, and weight 1 on the answer and its end token.
-Sequence answered(const Question&, const std::string& answer, const Subject&);
-// ids of a document with weight 1 on every token of the text that has one before it; `bytes` of those tokens.
-Sequence text_sequence(const data::Record&, const Subject&, double* bytes);
+
+// A set ready to be scored: sequences whose likelihood counts, or (exact_match) prompts that are to be answered.
+struct Prepared {
+  std::vector<Question> questions;  // none of running text
+  std::vector<Sequence> sequences;  // a document, or an answer each; multiple_choice: every choice in turn
+  std::vector<double> bytes;        // running text: of the predicted tokens of each sequence
+  std::vector<std::vector<int32_t>> prompts;
+  SetSize size;
+};
+// Error(bad_input): a metric that does not fit the format, a malformed record, records that are too long (the first is
+// named and the others are counted), nothing to score.
+Prepared prepare(const config::EvalSet&, const Reader&);
 
 }  // namespace plumb::evaluate

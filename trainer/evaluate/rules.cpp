@@ -27,6 +27,15 @@ double amount(const config::Relative& relative, double base) {
 
 }  // namespace
 
+nlohmann::ordered_json RuleOutcome::json() const {
+  return {{"metric", metric}, {"rule", rule}, {"passed", passed}, {"change", change}};
+}
+
+RuleOutcome RuleOutcome::from_json(const nlohmann::ordered_json& json) {
+  return {json.at("metric").get<std::string>(), json.at("rule").get<std::string>(), json.at("passed").get<bool>(),
+          json.at("change").get<double>()};
+}
+
 std::vector<RuleOutcome> apply_rules(const std::vector<config::PassRule>& rules, const std::vector<Score>& base,
                                      const std::vector<Score>& tuned) {
   std::vector<RuleOutcome> outcomes;

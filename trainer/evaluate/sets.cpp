@@ -12,7 +12,6 @@
 #include "trainer/evaluate/likelihood.h"
 #include "trainer/evaluate/ranks.h"
 #include "trainer/generate/generate.h"
-#include "trainer/generate/prompt.h"
 
 namespace plumb::evaluate {
 namespace {
@@ -20,40 +19,18 @@ namespace {
 // Prompts that step together. Fixed, so that an answer does not depend on the number of ranks.
 constexpr size_t kGroup = 16;
 
-void needs_answers(const config::EvalSet& set) {
-  if (set.format != "text") return;
-  fail_input("eval.sets." + set.name, set.metric + " needs questions and answers, found format: text",
-             "format: prompt_completion, messages, alpaca or dolly");
-}
-
-void score_text(const config::EvalSet& set, const Subject& subject, Score& score) {
-  if (set.format != "text") {
-    fail_input("eval.sets." + set.name, set.metric + " needs format: text, found " + set.format,
-               "answer_nll is the likelihood of answers");
-  }
-  if (set.shots > 0) fail_input("eval.sets." + set.name, "shots have no meaning for running text");
-  std::vector<Sequence> sequences;
-  std::vector<double> bytes;
-  for (const auto& record : read_records(set)) {
-    double size = 0;
-    auto sequence = text_sequence(record, subject, &size);
-    if (sequence.ids.size() < 2) continue;  // nothing is predicted in it
-    bytes.push_back(size);
-    sequences.push_back(std::move(sequence));
-  }
-  if (sequences.empty()) fail_input(set.path, "every document is shorter than two tokens");
+void score_text(const Prepared& prepared, const Subject& subject, Score& score) {
+  const auto& sequences = prepared.sequences;
   const auto sums = log_likelihoods(subject.engine, subject.ranks, sequences);
-  const bool per_byte = set.metric == "bits_per_byte";
+  const bool per_byte = score.metric == "bits_per_byte";
   for (size_t i = 0; i < sums.size(); ++i) {
     score.item_sums.push_back(per_byte ? -sums[i] / std::numbers::ln2 : -sums[i]);
-    score.item_weights.push_back(per_byte ? bytes[i] : static_cast<double>(sequences[i].ids.size() - 1));
+    score.item_weights.push_back(per_byte ? prepared.bytes[i] : static_cast<double>(sequences[i].ids.size() - 1));
   }
 }
 
-void score_answers(const config::EvalSet& set, const Subject& subject, Score& score) {
-  needs_answers(set);
-  std::vector<Sequence> sequences;
-  for (const auto& question : read_questions(set)) sequences.push_back(answered(question, question.answer, subject));
+void score_answers(const Prepared& prepared, const Subject& subject, Score& score) {
+  const auto& sequences = prepared.sequences;
   const auto sums = log_likelihoods(subject.engine, subject.ranks, sequences);
   for (size_t i = 0; i < sums.size(); ++i) {
     double tokens = 0;
@@ -64,16 +41,10 @@ void score_answers(const config::EvalSet& set, const Subject& subject, Score& sc
 }
 
 // The choice with the largest probability, its end token included, is the model's answer; the first of equals.
-void score_choices(const config::EvalSet& set, const Subject& subject, Score& score) {
-  needs_answers(set);
-  const auto questions = read_questions(set);
-  std::vector<Sequence> sequences;
-  for (const auto& question : questions) {
-    for (const auto& choice : question.choices) sequences.push_back(answered(question, choice, subject));
-  }
-  const auto sums = log_likelihoods(subject.engine, subject.ranks, sequences);
+void score_choices(const Prepared& prepared, const Subject& subject, Score& score) {
+  const auto sums = log_likelihoods(subject.engine, subject.ranks, prepared.sequences);
   auto next = sums.begin();
-  for (const auto& question : questions) {
+  for (const auto& question : prepared.questions) {
     const auto end = next + static_cast<int64_t>(question.choices.size());
     const auto best = static_cast<size_t>(std::max_element(next, end) - next);
     score.item_sums.push_back(best == question.right ? 1 : 0);
@@ -110,18 +81,9 @@ class Held {
   engine::Engine& engine_;
 };
 
-void score_exact_match(const config::EvalSet& set, const Subject& subject, Score& score) {
-  needs_answers(set);
-  const auto questions = read_questions(set);
-  std::vector<std::vector<int32_t>> prompts;
-  for (const auto& question : questions) {
-    prompts.push_back(generate::prompt_ids(question.prompt, subject.chat, subject.tokenizer));
-    const auto longest = subject.engine.options().spec.max_position_embeddings;
-    if (prompts.back().empty() || static_cast<int64_t>(prompts.back().size()) >= longest) {
-      fail_input(question.where,
-                 fmt::format("expected a prompt of 1 to {} tokens, found {}", longest - 1, prompts.back().size()));
-    }
-  }
+void score_exact_match(const Prepared& prepared, const Subject& subject, Score& score) {
+  const auto& questions = prepared.questions;
+  const auto& prompts = prepared.prompts;
   generate::Options options;
   options.max_new_tokens = subject.max_new_tokens;
   options.temperature = subject.temperature;
@@ -167,17 +129,17 @@ Score evaluate_set(const config::EvalSet& set, const Subject& subject, double co
   score.name = set.name;
   score.role = set.role;
   score.metric = set.metric;
-  if (set.metric == "perplexity" || set.metric == "bits_per_byte") {
-    score_text(set, subject, score);
-  } else if (set.metric == "answer_nll") {
-    score_answers(set, subject, score);
+  const Reader reader{subject.tokenizer, subject.chat, subject.sequence_length,
+                      subject.engine.options().spec.max_position_embeddings};
+  const auto prepared = prepare(set, reader);
+  if (!prepared.bytes.empty()) {
+    score_text(prepared, subject, score);
+  } else if (!prepared.prompts.empty()) {
+    score_exact_match(prepared, subject, score);
   } else if (set.metric == "multiple_choice") {
-    score_choices(set, subject, score);
-  } else if (set.metric == "exact_match") {
-    score_exact_match(set, subject, score);
+    score_choices(prepared, subject, score);
   } else {
-    fail_input("eval.sets." + set.name, "unknown metric \"" + set.metric + "\"",
-               "perplexity bits_per_byte answer_nll multiple_choice exact_match");
+    score_answers(prepared, subject, score);
   }
   double sum = 0, weight = 0;
   for (const double item : score.item_sums) sum += item;

@@ -31,6 +31,22 @@ struct Subject {
   uint64_t seed = 42;
 };
 
+// What turns a set's records into tokens: all that can be said about them before a model computes.
+struct Reader {
+  const data::Tokenizer& tokenizer;
+  const data::ChatTemplate& chat;
+  int64_t sequence_length = 0;  // as in Subject
+  int64_t max_positions = 0;    // of the model: a prompt that is to be answered must be shorter
+};
+
+// Reads and cuts every record as evaluate_set does. What is wrong with the file is said here, before weights are
+// loaded.
+struct SetSize {
+  int64_t records = 0;
+  int64_t longest = 0;  // tokens of a document, of a question with its longest answer, or of a prompt to be answered
+};
+SetSize check_set(const config::EvalSet&, const Reader&);
+
 // One set's result. Per-item values make paired intervals possible; an item's share in the mean is its weight (bytes or
 // tokens for text metrics, 1 otherwise). value: exact_match and multiple_choice in points (0..100).
 struct Score {
@@ -44,10 +60,12 @@ struct Score {
 Score evaluate_set(const config::EvalSet&, const Subject&, double confidence);  // collective over subject.ranks
 
 struct RuleOutcome {
-  std::string metric, rule;
+  std::string metric, rule;  // rule: "min_gain 10"
   bool passed = false;
   double change = 0;
-};  // rule: "min_gain 10"
+  nlohmann::ordered_json json() const;
+  static RuleOutcome from_json(const nlohmann::ordered_json&);
+};
 // `base` may be empty (no columns to compare with): then only `min` rules can be decided, others are Error(bad_input).
 std::vector<RuleOutcome> apply_rules(const std::vector<config::PassRule>&, const std::vector<Score>& base,
                                      const std::vector<Score>& tuned);

@@ -1,10 +1,12 @@
 #include "trainer/export/open_model.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>
 
+#include "core/config/values.h"
 #include "core/error.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/export/merged_weights.h"
@@ -35,6 +37,21 @@ bool has_steps(const fs::path& folder) {
     if (item.is_directory(error) && is_step_name(item.path().filename().string())) return true;
   }
   return false;
+}
+
+// What a mistyped name was probably meant to be, else the models beside it.
+std::string missing_hint(const fs::path& given, const fs::path& path) {
+  if (const auto near = config::nearest_path(path)) return "did you mean " + near->string() + "?";
+  std::error_code error;
+  std::vector<std::string> models;
+  for (const auto& item : fs::directory_iterator(path.parent_path(), error)) {
+    if (has_steps(item.path()) || families::is_hugging_face_folder(item.path()))
+      models.push_back(item.path().filename().string());
+  }
+  std::sort(models.begin(), models.end());
+  if (!models.empty()) return fmt::format("models in {}: {}", path.parent_path().string(), fmt::join(models, ", "));
+  const bool hub = !given.is_absolute() && std::distance(given.begin(), given.end()) == 2;
+  return hub ? "nothing is downloaded: fetch a hub model with `hf download " + given.string() + "` first" : kWhat;
 }
 
 bool same_shape(model::ModelSpec a, const model::ModelSpec& b) {
@@ -174,10 +191,8 @@ OpenedModel open_at_depth(const fs::path& given, bool merge, int depth) {
   const fs::path path = normal(given);
   std::error_code error;
   if (!fs::is_directory(path, error)) {
-    const bool hub = !given.is_absolute() && !fs::exists(path, error) && std::distance(given.begin(), given.end()) == 2;
-    fail_input(
-        path.string(), fs::exists(path, error) ? "expected a folder, found a file" : "no such folder",
-        hub ? "nothing is downloaded: fetch a hub model with `hf download " + given.string() + "` first" : kWhat);
+    if (fs::exists(path, error)) fail_input(path.string(), "expected a folder, found a file", kWhat);
+    fail_input(path.string(), "no such folder", missing_hint(given, path));
   }
   const bool step = is_step_name(path.filename().string());
   if (!step && families::is_hugging_face_folder(path)) return open_hugging_face(path);

@@ -15,4 +15,7 @@ int finish_stopped(Context&, const Progress&);
 // Evaluates eval.sets, prints and stores the table (report.md, scores.json), applies eval.pass, exports.
 ExitCode finish(Context&, const Progress&);
 
+// The same for a run that ended before: what finish stored is printed again.
+ExitCode report_again(Context&, const FolderState&);
+
 }  // namespace plumb::run

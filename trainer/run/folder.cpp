@@ -42,6 +42,21 @@ void compare_with_run(const config::Loaded& loaded, FolderState& state) {
                          loaded.config.output.folder));
 }
 
+// A base and what was tuned on it are two runs: their differences key by key would say nothing.
+void check_same_command(const config::Loaded& loaded, const std::string& resolved_yaml) {
+  const auto run =
+      config::load_config_text(resolved_yaml, "resolved.yaml", loaded.config.output.folder, {}, config::Purpose::check)
+          .config;
+  const bool tunes = !loaded.config.model.base.empty(), tuned = !run.model.base.empty();
+  if (tunes == tuned) return;
+  const auto& folder = loaded.config.output.folder;
+  fail_input(folder,
+             fmt::format("the folder holds a {} run ({}), and this is plumb {}", tuned ? "tune" : "train",
+                         run.output.name, tunes ? "tune" : "train"),
+             tunes ? fmt::format("another output.folder; what was trained here is the base: model.base={}", folder)
+                   : "another output.folder; train.resume goes on with a run of the same command only");
+}
+
 int64_t step_number(const std::string& name) {
   if (!name.starts_with("step-") || name.size() == 5) return -1;
   if (!std::all_of(name.begin() + 5, name.end(), [](char c) { return c >= '0' && c <= '9'; })) return -1;
@@ -110,6 +125,7 @@ FolderState open_run_folder(const config::Loaded& loaded, bool writes) {
   }
   state.resolved_yaml = core::read_text(folder / "resolved.yaml");
   if (fs::exists(folder / "manifest.json")) state.manifest = core::parse_json_file(folder / "manifest.json");
+  check_same_command(loaded, state.resolved_yaml);
   compare_with_run(loaded, state);
   find_checkpoint(loaded, state, writes);
   if (resume == "required" && !state.newest) {

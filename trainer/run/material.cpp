@@ -88,6 +88,7 @@ Material open_material(const config::Loaded& loaded, const MaterialPaths& paths)
   }
   material.lora = tune::lora_from_config(config.method);
   material.end_ids = end_ids(material);
+  material.sets = paths.sets;
   for (const auto& part : paths.train) {
     material.train.push_back({data::Dataset::open(part.folder), part.weight, part.name});
   }

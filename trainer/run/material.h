@@ -28,13 +28,16 @@ struct MaterialPaths {
   std::filesystem::path tokenizer;           // folder with tokenizer.json
   std::vector<TrainPart> train;              // dataset folders
   std::filesystem::path validation, replay;  // the same; empty = none
+  std::vector<std::string> sets;             // of each evaluation set: records and the longest, for the start block
   nlohmann::ordered_json json() const;
   static MaterialPaths from_json(const nlohmann::ordered_json&);
 };
 
 // Trains or copies the tokenizer and builds what is missing in the cache, before communicators of the run start; safe
-// when killed. One process does it, or every process of a crew (`plumb data build` under mpirun).
-MaterialPaths build_material(const config::Loaded&, const data::Crew::Options& = {});
+// when killed. One process does it, or every process of a crew (`plumb data build` under mpirun). `sets`: a run reads
+// its evaluation sets as soon as there is a tokenizer, so that a mistake in them does not wait for the datasets.
+enum class EvalSets { left_alone, read };
+MaterialPaths build_material(const config::Loaded&, const data::Crew::Options& = {}, EvalSets = EvalSets::left_alone);
 
 // The tokenizer that `tokenizer.*` asks for: the file's, the base's, bytes, or BPE trained on data.sources (cached by
 // content beside the datasets). Returns its folder.
@@ -49,6 +52,7 @@ struct Material {
   std::vector<int32_t> end_ids;  // what ends an answer: eos and the template's stop tokens
   std::vector<data::Part> train;
   data::DatasetPtr validation, replay;
+  std::vector<std::string> sets;  // as in MaterialPaths
   std::unique_ptr<data::RowStream> rows, validation_rows;
 };
 Material open_material(const config::Loaded&, const MaterialPaths&);

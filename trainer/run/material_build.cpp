@@ -12,6 +12,7 @@
 #include "core/progress.h"
 #include "data/store/store.h"
 #include "data/training_texts.h"
+#include "trainer/evaluate/sets.h"
 #include "trainer/run/material.h"
 
 namespace plumb::run {
@@ -105,6 +106,17 @@ class Bars {
   std::unique_ptr<core::ProgressBar> bar_;
 };
 
+// What would be found wrong at their first use is found now; a line for each.
+std::vector<std::string> read_sets(const config::Config& config, const evaluate::Reader& reader) {
+  std::vector<std::string> lines;
+  for (const auto& set : config.eval.sets) {
+    const auto size = evaluate::check_set(set, reader);
+    lines.push_back(fmt::format("set       {}.{} {}, the longest {}", set.name, set.metric,
+                                core::counted(size.records, "records"), core::counted(size.longest, "tokens")));
+  }
+  return lines;
+}
+
 // BPE trained on the texts that will be trained on; never on what is held out, or what rules and deduplication drop.
 fs::path train_bpe(const config::Loaded& loaded, const data::SpecialTokens& specials, const data::Crew::Options& crew) {
   const auto& config = loaded.config;
@@ -152,7 +164,7 @@ fs::path build_tokenizer(const config::Loaded& loaded, const data::Crew::Options
                          fs::path(config.data.cache) / ("tokenizer-file-" + tokenizer->digest().substr(0, 16)));
 }
 
-MaterialPaths build_material(const config::Loaded& loaded, const data::Crew::Options& crew) {
+MaterialPaths build_material(const config::Loaded& loaded, const data::Crew::Options& crew, EvalSets sets) {
   const auto& config = loaded.config;
   MaterialPaths paths;
   std::optional<exporting::OpenedModel> base;
@@ -166,6 +178,11 @@ MaterialPaths build_material(const config::Loaded& loaded, const data::Crew::Opt
   const auto tokenizer = base && !own_tokenizer ? base->tokenizer : data::load_tokenizer(paths.tokenizer);
   const auto chat =
       data::chat_template(config.tokenizer.chat_template, base ? base->chat_template_jinja : "", *tokenizer);
+  if (sets == EvalSets::read) {
+    const auto positions = config.model.max_position_embeddings.value_or(config.data.sequence_length);
+    paths.sets = read_sets(config, {*tokenizer, *chat, config.data.sequence_length,
+                                    base ? base->spec.max_position_embeddings : positions});
+  }
   const auto build = [&](const std::string& what, const data::BuildRequest& wanted) {
     Bars bars("dataset " + what, config);
     return data::Dataset::build(wanted, *tokenizer, *chat, config.data.cache, bars.progress());
@@ -208,7 +225,8 @@ nlohmann::ordered_json MaterialPaths::json() const {
   return {{"tokenizer", tokenizer.string()},
           {"train", parts},
           {"validation", validation.string()},
-          {"replay", replay.string()}};
+          {"replay", replay.string()},
+          {"sets", sets}};
 }
 
 MaterialPaths MaterialPaths::from_json(const nlohmann::ordered_json& json) {
@@ -219,6 +237,7 @@ MaterialPaths MaterialPaths::from_json(const nlohmann::ordered_json& json) {
   }
   paths.validation = json.at("validation").get<std::string>();
   paths.replay = json.at("replay").get<std::string>();
+  paths.sets = json.at("sets").get<std::vector<std::string>>();
   return paths;
 }
 

@@ -58,9 +58,9 @@ std::vector<std::string> data_lines(const Material& material) {
     const auto dropped = part.dataset->report().too_long;
     const bool mixed = material.train.size() > 1;
     lines.push_back(
-        fmt::format("data      {}{} documents, {} tokens, {} sequences{}{}", mixed ? part.name + " " : "",
-                    core::with_commas(part.dataset->documents()), core::with_commas(part.dataset->tokens()),
-                    core::with_commas(part.dataset->rows()),
+        fmt::format("data      {}{}, {}, {}{}{}", mixed ? part.name + " " : "",
+                    core::counted(part.dataset->documents(), "documents"),
+                    core::counted(part.dataset->tokens(), "tokens"), core::counted(part.dataset->rows(), "sequences"),
                     mixed ? fmt::format(", {:.2f}% of the mix", 100 * part.weight / weights) : " an epoch",
                     dropped > 0 ? fmt::format(", {} too long and dropped", core::with_commas(dropped)) : ""));
   }
@@ -136,6 +136,7 @@ void Reporter::start_block(const config::Loaded& loaded, const Material& materia
   note("batch     " + batch_text(length_, choices, mesh, config.data.sequence_length));
   note("length    " + length_text(config.train, length_));
   for (const auto& line : data_lines(material)) note(line);
+  for (const auto& line : material.sets) note(line);
   for (const auto& line : data_warnings(material, config.data)) note("warning   " + line);
   if (ceiling_.flops_per_second > 0) {
     note(fmt::format("ceiling   {:.0f} GFLOP/s {} on all ranks together", ceiling_.flops_per_second / 1e9,

@@ -27,6 +27,9 @@ namespace plumb::run {
 
 namespace {
 
+constexpr const char* kStopBefore = "before the first step of this start: nothing is lost, the same command goes on";
+constexpr const char* kStopAfter = "after the last step, which is saved: the same command evaluates and exports";
+
 using parallel::Communicator;
 using parallel::CommunicatorPtr;
 
@@ -110,8 +113,8 @@ int run_rank(const Request& request, const config::Loaded& loaded, const Place& 
              CommunicatorPtr world) {
   const bool starts = !request.dry_run && request.show_masks == 0;
   const auto state = agree_on_folder(loaded, *control, starts);
-  const auto paths = MaterialPaths::from_json(
-      nlohmann::ordered_json::parse(on_main_rank(*control, [&] { return build_material(loaded).json().dump(); })));
+  const auto paths = MaterialPaths::from_json(nlohmann::ordered_json::parse(
+      on_main_rank(*control, [&] { return build_material(loaded, {}, EvalSets::read).json().dump(); })));
   if (request.show_masks > 0) {
     if (control->rank() == 0) print_masks(loaded, paths, request.show_masks);
     return 0;
@@ -130,12 +133,13 @@ int run_rank(const Request& request, const config::Loaded& loaded, const Place& 
   for (const auto& notice : state.notices) context->reporter->note("notice    " + notice);
   if (state.finished && progress.step >= context->length.steps) {
     context->reporter->note(fmt::format("finished  this run ended at step {}; nothing to do", progress.step));
-    if (context->main()) ledger::update_manifest(loaded.config.output.folder, {{"status", "done"}});
-    return static_cast<int>(state.manifest.value("passed", true) ? ExitCode::ok : ExitCode::rule_failed);
+    return static_cast<int>(report_again(*context, state));
   }
   score_base(*context, progress);
   Training training(*context, progress);
+  stop_after_a_step();
   if (training.run() == Ending::stopped) return finish_stopped(*context, training.progress());
+  stop_at_once(kStopAfter, context->main());
   return static_cast<int>(finish(*context, training.progress()));
 }
 
@@ -206,10 +210,11 @@ int end_with_error(parallel::MpiSession& session, int code, const std::string& m
 }  // namespace
 
 int run(const Request& request) {
-  install_signal_handlers();
+  stop_at_once(kStopBefore, true);
   parallel::MpiSession session;
   const auto& launch = session.launch();
   core::set_rank(launch.rank, launch.size, launch.host);
+  stop_at_once(kStopBefore, launch.rank == 0);
   // Waits for rank 0 may be long while it builds datasets: no time limit on the control communicator.
   auto control = parallel::make_world("auto", at::kCPU, 0);
   try {

@@ -1,11 +1,14 @@
-// Requests from outside: SIGUSR1 and SIGTERM ask for a checkpoint and an end with code 75.
+// SIGUSR1 and SIGTERM ask a run to stop.
 #pragma once
 
 namespace plumb::run {
 
-void install_signal_handlers();
-bool stop_requested();      // this rank was asked; the loop agrees with the others
+// From now on a request ends this process at once with code 75: before the first step, and after the last one is saved,
+// nothing would be lost. `text` says so, printed by the rank that `prints`; it must outlive the process.
+void stop_at_once(const char* text, bool prints);
+// From now on a request is remembered for the loop, which agrees with the other ranks and saves before it stops.
+void stop_after_a_step();
+bool stop_requested();      // remembered on this rank
 const char* stop_signal();  // "SIGUSR1", "SIGTERM" or ""
-void request_stop();        // tests
 
 }  // namespace plumb::run
