@@ -91,7 +91,8 @@ void log_to_file(const std::string& file) {
 }
 
 void log(Level level, std::string_view text) {
-  static const bool debug = std::getenv("SPDLOG_LEVEL") && std::string_view(std::getenv("SPDLOG_LEVEL")) == "debug";
+  static const char* const wanted = std::getenv("SPDLOG_LEVEL");
+  static const bool debug = wanted && std::string_view(wanted) == "debug";
   if (level == Level::debug && !debug) return;
   const char* word = level == Level::warning ? "warning: " : level == Level::error ? "error: " : "";
   write(level, logging().prefix + word + std::string(text));

@@ -254,7 +254,7 @@ Read<int64_t> read_bytes(std::string_view text) {
 Read<double> read_duration(std::string_view text) {
   double seconds = 0;
   std::string hint;
-  const Read<double> other{std::nullopt, time_hint(text)};
+  Read<double> other{std::nullopt, time_hint(text)};
   std::string_view rest = text;
   for (size_t next = 0; next < time_units.size();) {
     const auto number = read_decimal(rest, false, hint);
