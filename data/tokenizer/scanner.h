@@ -107,7 +107,7 @@ inline const char* contraction(const char* p, const Text& text) {
 inline const char* contraction_any_case(const char* p, const Text& text) {
   const auto left = text.end - p;
   if (left < 2) return nullptr;
-  const char a = p[1] | 0x20, b = left > 2 ? static_cast<char>(p[2] | 0x20) : '\0';
+  const char a = static_cast<char>(p[1] | 0x20), b = left > 2 ? static_cast<char>(p[2] | 0x20) : '\0';
   if (a == 's' || a == 't' || a == 'm' || a == 'd') return p + 2;
   if ((a == 'r' && b == 'e') || (a == 'v' && b == 'e') || (a == 'l' && b == 'l')) return p + 3;
   if (left > 2 && p[1] == '\xC5' && p[2] == '\xBF') return p + 3;
