@@ -211,6 +211,8 @@ Reading read_config(const Node& root, const Folders& folders, Problems& problems
 std::string unknown_hint(const std::string& address) {
   if (const auto later = planned(address)) return *later;
   const std::string name = last_name(address);
+  if (name.find_first_not_of("0123456789") == std::string::npos)  // {learning_rate: 0,001}
+    return "a comma begins the next key; the decimal mark is a point";
   std::vector<std::string> same_name, near_names;
   const std::string group = address.substr(0, address.size() - name.size());
   for (const auto& known : all_addresses()) {
