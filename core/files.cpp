@@ -1,17 +1,22 @@
 #include "core/files.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <random>
 #include <utility>
 #include <vector>
 
 #include "core/error.h"
+#include "core/hash.h"
 
 namespace plumb::core {
 namespace {
@@ -95,10 +100,43 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+namespace {
+
+std::string host_tag() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return fmt::format("{:08x}", static_cast<uint32_t>(xxh3(std::string_view(name))));
+}
+
+// Which process: the host, since folders are shared; the pid; and a number by chance, since in containers the next
+// process has the pid of the last one, whose leftovers must not be in its way.
+std::string writer() {
+  static const uint32_t chance = std::random_device()();
+  static const std::string host = host_tag();
+  return fmt::format("{}-{}-{:08x}-", host, ::getpid(), chance);
+}
+
+}  // namespace
+
+void remove_leftovers(const fs::path& folder, const std::string& name) {
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const auto found = it->path().filename().string();
+    const auto part = found.rfind(".part-");
+    if (!found.starts_with("." + name) || part == std::string::npos) continue;
+    const auto who = found.substr(part + 6);
+    if (!who.starts_with(host_tag() + "-") || who.starts_with(writer())) continue;
+    const long pid = std::strtol(who.c_str() + host_tag().size() + 1, nullptr, 10);
+    std::error_code gone;
+    const bool dead = pid == ::getpid() || (pid > 0 && ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH);
+    if (dead) fs::remove(it->path(), gone);
+  }
+}
+
 AtomicFile::AtomicFile(const fs::path& file) : file_(file) {
   static std::atomic<uint64_t> serial{0};
-  temporary_ = parent_of(file) / ("." + file.filename().string() + ".part-" + std::to_string(::getpid()) + "-" +
-                                  std::to_string(serial.fetch_add(1)));
+  temporary_ =
+      parent_of(file) / ("." + file.filename().string() + ".part-" + writer() + std::to_string(serial.fetch_add(1)));
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd_ < 0) fail_system(file, "create", errno);
 }

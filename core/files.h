@@ -48,6 +48,10 @@ class AtomicFile {
   bool committed_ = false;
 };
 
+// What AtomicFiles of processes that are gone left beside files of `folder` whose names begin with `name`. Those of
+// other hosts stay: whether they live is not seen from here.
+void remove_leftovers(const fs::path& folder, const std::string& name);
+
 std::string read_text(const fs::path& file, uint64_t limit = uint64_t{1} << 30);  // Error when larger than limit
 void write_text(const fs::path& file, std::string_view text);                     // atomic
 void append_line(const fs::path& file, std::string_view line);                    // one write(2), newline added

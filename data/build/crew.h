@@ -19,7 +19,9 @@ class Crew {
  public:
   struct Options {
     int part = 0, parts = 1;
-    double patience = 30;  // seconds without a sign of life after which a process counts as vanished
+    // Seconds without a sign of life after which a process of another host counts as vanished. Network file systems
+    // show what others write up to a minute late.
+    double patience = 90;
   };
   // `folder` is seen by all and holds nothing but signs of life; it goes with the last process. With one part nothing
   // is written.

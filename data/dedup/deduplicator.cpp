@@ -27,13 +27,6 @@ constexpr int64_t most_memory = int64_t{4} << 30, least_memory = 4096;
 
 uint64_t joined_hash(uint64_t hash, uint64_t value) { return core::xxh3(std::as_bytes(std::span(&value, 1)), hash); }
 
-// What an atomic file left beside `name` when its process was killed.
-void remove_leftovers(const fs::path& folder, const std::string& name) {
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-    if (it->path().filename().string().starts_with("." + name + ".part-")) fs::remove(it->path(), error);
-}
-
 }  // namespace
 
 struct Deduplicator::State {
@@ -90,7 +83,7 @@ void Deduplicator::passes(const DedupProgress& progress) {
   const auto work = [&] {
     try {
       for (size_t i; !stop && (i = next.fetch_add(1)) < own.size();) {
-        remove_leftovers(s.plan.folder, s.pass_name(own[i]));
+        core::remove_leftovers(s.plan.folder, s.pass_name(own[i]));
         BandPass{&s.input, s.band_of(own[i]), s.section.verify, memory, s.plan.folder, s.pass_file(own[i]), &stop}
             .run();
         const std::lock_guard lock(mutex);
@@ -144,7 +137,7 @@ DedupReport Deduplicator::finish(const DedupProgress& progress) {
   if (finished()) return report();
   const fs::path out = state_->plan.folder / "dedup.json";
   for (const char* name : {"dedup-verdicts-", "dedup-clusters", "dedup.json"})
-    remove_leftovers(state_->plan.folder, name);
+    core::remove_leftovers(state_->plan.folder, name);
   const DedupReport report = state_->joined(progress);
   ordered_json json = report.json();
   json["identity"] = fmt::format("{:016x}", state_->input.identity);

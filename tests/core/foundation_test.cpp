@@ -2,12 +2,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <iterator>
+#include <set>
 #include <span>
 #include <string>
 
@@ -46,6 +48,36 @@ TEST(Error, PrintsWhereMessageAndHint) {
   EXPECT_STREQ(error.what(), "a.yaml:3:4: error: expected an int, found \"eight\"\n      hint: write 8");
   EXPECT_STREQ(Error(ExitCode::internal, "broken").what(), "error: broken");
   EXPECT_EQ(error.code(), ExitCode::bad_input);
+}
+
+// A killed process's file goes, one of this process or of another host does not; and nobody's is in the way of a new
+// one.
+TEST_F(Folder, LeftoversAreThoseOfTheDead) {
+  const auto files = [&] {
+    std::set<std::string> names;
+    for (const auto& entry : fs::directory_iterator(folder)) names.insert(entry.path().filename().string());
+    return names;
+  };
+  const AtomicFile living(folder / "pass-1");
+  ASSERT_EQ(files().size(), 1u);
+  const auto own = *files().begin();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    new AtomicFile(folder / "pass-1");
+    ::_exit(0);
+  }
+  ::waitpid(child, nullptr, 0);
+  ASSERT_EQ(files().size(), 2u);
+  auto foreign = own;
+  foreign.replace(foreign.find(".part-") + 6, 8, "00000000");
+  write_text(folder / foreign, "");
+  auto former = own;  // of a process that had this one's pid before
+  former.replace(former.rfind('-') - 8, 8, "00000000");
+  write_text(folder / former, "");
+  remove_leftovers(folder, "pass-");
+  EXPECT_EQ(files(), (std::set<std::string>{own, foreign}));
+  remove_leftovers(folder, "other");
+  EXPECT_EQ(files().size(), 2u);
 }
 
 TEST_F(Folder, AtomicFileShowsAllOrNothing) {
