@@ -56,16 +56,38 @@ class PrivacyRules {
     apart("data.cache", data.cache);
     apart("data.dataset", data.dataset);
     apart("output.folder", reading_.config.output.folder);
-    for (size_t i = 0; i < data.sources.size(); ++i)
-      apart(fmt::format("data.sources[{}].path", i), data.sources[i].path);
+    const auto all = [&](const char* list, const auto& entries) {
+      for (size_t i = 0; i < entries.size(); ++i) apart(fmt::format("{}[{}].path", list, i), entries[i].path);
+    };
+    all("data.sources", data.sources);
+    all("data.validation", data.validation);
+    if (data.replay) all("data.replay.sources", data.replay->sources);
+    if (data.replay) apart("data.replay.dataset", data.replay->dataset);
+    all("data.decontaminate.sets", data.decontaminate.sets);
+    all("eval.sets", reading_.config.eval.sets);
+  }
+
+  // Links followed as far as there is something.
+  static fs::path real(const fs::path& path) {
+    std::error_code code;
+    const auto found = fs::weakly_canonical(path, code);
+    return code ? fs::absolute(path).lexically_normal() : found;
   }
 
   // Who gets the data must not get the key with it.
-  void apart(const std::string& what, const std::string& folder) {
-    if (folder.empty()) return;
-    const fs::path key = fs::path(reading_.config.data.privacy.key).lexically_normal();
-    const fs::path inside = key.lexically_relative(fs::path(folder).lexically_normal());
+  void apart(const std::string& what, const std::string& path) {
+    if (path.empty() || path.starts_with("s3://")) return;
+    const auto special = path.find_first_of("*?[");
+    const auto slash = special == std::string::npos ? special : path.rfind('/', special);
+    // Of a pattern the folders it looks into: all below, or one.
+    const bool deep = special == std::string::npos || path.find('/', special) != std::string::npos ||
+                      path.find("**", special) != std::string::npos;
+    const fs::path folder = special == std::string::npos ? fs::path(path)
+                            : slash == std::string::npos ? fs::path(".")
+                                                         : fs::path(path.substr(0, slash + 1));
+    const fs::path inside = real(reading_.config.data.privacy.key).lexically_relative(real(folder));
     if (inside.empty() || *inside.begin() == "..") return;
+    if (!deep && std::distance(inside.begin(), inside.end()) > 1) return;
     error("data.privacy.key", fmt::format("expected a file outside {}, found one in it", what),
           "keep the key apart from the data: together they undo the hash");
   }

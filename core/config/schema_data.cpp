@@ -49,7 +49,7 @@ const std::vector<Key>& source_keys() {
        .peers = "OL target_ratio | LLF proportion"},
       {.address = "max_documents",
        .type = Type::count,
-       .meaning = "At most so many documents of it.",
+       .meaning = "At most so many documents of it, malformed rows included.",
        .bind = at<&S::max_documents>,
        .least = 1,
        .peers = "LF max_samples"},

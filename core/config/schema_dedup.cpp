@@ -23,8 +23,8 @@ std::vector<Key> which_keys() {
       {.address = "data.dedup.substring",
        .type = Type::integer,
        .fallback = "none",
-       .meaning = "Passages of at least so many bytes (100 is usual) that stood in the corpus before are cut out; the "
-                  "corpus must fit into `data.dedup.memory`.",
+       .meaning = "Passages of at least so many bytes (100 is usual) that stood in the corpus before are cut out, not "
+                  "of conversations; the corpus must fit into `data.dedup.memory`.",
        .bind = at<&C::data, &D::dedup, &X::substring>,
        .may_be_none = true,
        .least = 20,

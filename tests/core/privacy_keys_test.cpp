@@ -103,6 +103,23 @@ TEST(PrivacyKeys, TheKeyStandsApartFromTheData) {
   EXPECT_EQ(with_key("runs/x/keys/k"), "expected a file outside output.folder, found one in it" + hint);
   EXPECT_EQ(with_key("corpus/k"), "expected a file outside data.sources[0].path, found one in it" + hint);
   EXPECT_EQ(with_key("work/../corpus/k"), "expected a file outside data.sources[0].path, found one in it" + hint);
+  const auto beside = [](const std::string& rest) {
+    return one("privacy: {action: hash, key: private/keys/k}, " + rest);
+  };
+  const std::string inside = ", found one in it" + hint;
+  EXPECT_EQ(beside("validation: [{path: private/*/x.jsonl, format: text}]"),
+            "expected a file outside data.validation[0].path" + inside);
+  EXPECT_EQ(beside("validation: [{path: 'private/**', format: text}]"),
+            "expected a file outside data.validation[0].path" + inside);
+  EXPECT_EQ(beside("validation: [{path: 'private/keys/*.jsonl', format: text}]"),
+            "expected a file outside data.validation[0].path" + inside);
+  EXPECT_EQ(beside("validation: [{path: 'private/*.jsonl', format: text}]"), "no error");
+  EXPECT_EQ(beside("validation: [{path: private, format: text}]"),
+            "expected a file outside data.validation[0].path" + inside);
+  EXPECT_EQ(beside("replay: {share: 10%, sources: [{path: private/keys, format: text}]}"),
+            "expected a file outside data.replay.sources[0].path" + inside);
+  EXPECT_EQ(beside("decontaminate: {action: report, sets: [{name: a, path: private/keys, format: text}]}"),
+            "expected a file outside data.decontaminate.sets[0].path" + inside);
   EXPECT_EQ(with_key("corpus2/k"), "no error");
   EXPECT_EQ(with_key("work/k"), "no error");
 }
