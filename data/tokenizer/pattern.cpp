@@ -72,8 +72,13 @@ std::vector<std::pair<size_t, size_t>> Pattern::matches(std::string_view text) c
   std::vector<std::pair<size_t, size_t>> found;
   size_t at = 0, last_end = std::string_view::npos;
   while (at <= text.size()) {
-    const int count = pcre2_match(state_->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at,
-                                  PCRE2_NO_UTF_CHECK, workspace.data, workspace.context);
+    const auto match = [&](uint32_t options) {
+      return pcre2_match(state_->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at,
+                         PCRE2_NO_UTF_CHECK | options, workspace.data, workspace.context);
+    };
+    int count = match(0);
+    // The interpreter goes back and forth on the heap, where there is more room than on the stack of compiled code.
+    if (count == PCRE2_ERROR_JIT_STACKLIMIT) count = match(PCRE2_NO_JIT);
     if (count == PCRE2_ERROR_NOMATCH) break;
     if (count < 0) fail_input(state_->where, fmt::format("the pattern gave up on a text (PCRE2 error {})", count));
     const PCRE2_SIZE* range = pcre2_get_ovector_pointer(workspace.data);
