@@ -28,10 +28,14 @@ class Parquet : public RowReader {
     guarded([&] { open(columns); });
   }
 
+  // What is damaged of a row group takes the rest of it along: its pages follow from each other. The next one stands on
+  // its own.
   bool next(Row& row) override {
     row.wrong.clear();
     bool more = false;
+    damaged_ = true;
     guarded([&] { more = advance(); });
+    damaged_ = false;
     if (!more) return false;
     ++row_;
     row.line = row_, row.offset = 0;
@@ -46,7 +50,8 @@ class Parquet : public RowReader {
   uint64_t consumed() const override {
     return rows_ <= 0 ? 0 : static_cast<uint64_t>(static_cast<double>(size_) * static_cast<double>(row_) / rows_);
   }
-  int64_t line() const override { return row_ + 1; }
+  int64_t line() const override { return damaged_ ? lost_ : row_ + 1; }
+  bool goes_on() const override { return damaged_; }
 
  private:
   // Arrow answers with a Status, Parquet's own readers throw.
@@ -62,7 +67,15 @@ class Parquet : public RowReader {
       reason = error.what();
     }
     reason = "not a readable Parquet file: " + reason.substr(0, reason.find('\n')).substr(0, 200);
-    fail_input(file_, is_utf8(reason) ? reason : "not a readable Parquet file");
+    if (!is_utf8(reason)) reason = "not a readable Parquet file";
+    if (damaged_) reason += pass_over();
+    fail_input(file_, reason);
+  }
+  // To the end of the row group that is damaged.
+  std::string pass_over() {
+    batches_.reset(), batch_.reset();
+    lost_ = row_ + 1, row_ = std::max(row_, group_end_);
+    return lost_ > row_ ? "" : "; rows " + std::to_string(lost_) + " to " + std::to_string(row_) + " are left out";
   }
   void check(const arrow::Status& status) const {
     if (!status.ok()) throw std::runtime_error(status.message());
@@ -115,9 +128,10 @@ class Parquet : public RowReader {
     while (!batch_ || at_ >= batch_->num_rows()) {
       if (!batches_) {
         if (group_ >= metadata_->num_row_groups()) return false;
-        reader_->set_batch_size(batch_rows(group_));
-        batches_ = take(reader_->GetRecordBatchReader({group_}, leaves_));
-        ++group_;
+        const int group = group_++;
+        group_end_ += std::max<int64_t>(metadata_->RowGroup(group)->num_rows(), 0);
+        reader_->set_batch_size(batch_rows(group));
+        batches_ = take(reader_->GetRecordBatchReader({group}, leaves_));
       }
       batch_.reset();
       check(batches_->ReadNext(&batch_));
@@ -136,6 +150,9 @@ class Parquet : public RowReader {
   std::vector<int> leaves_;
   int group_ = 0;
   int64_t at_ = 0, row_ = 0, size_ = 0;
+  int64_t group_end_ = 0;  // rows up to the end of the group that is read
+  bool damaged_ = false;   // the last row could not be read
+  int64_t lost_ = 0;       // its number
   double rows_ = 0;
 };
 

@@ -95,12 +95,12 @@ class GzipReader : public ByteReader {
     stream_.avail_in = static_cast<uInt>(n);
     return n > 0;
   }
-  // Between members: padding with zero bytes is what tapes and some archivers leave; it ends the stream.
+  // Between and behind members zero bytes are padding, as tapes and some archivers leave it. Anything else is a member,
+  // or damage: what it holds is not left out without a word.
   bool start_member() {
-    if (members_ > 0 && *stream_.next_in == 0) {
-      stream_.avail_in = 0;
-      while (refill()) stream_.avail_in = 0;
-      return false;
+    while (members_ > 0 && *stream_.next_in == 0) {
+      ++stream_.next_in;
+      if (--stream_.avail_in == 0 && !refill()) return false;
     }
     ++members_;
     return in_member_ = true;

@@ -65,7 +65,9 @@ void limit(int what, uint64_t most) {
   if (nothing < 0 || ::dup2(nothing, 0) < 0 || ::dup2(output, 1) < 0 || ::dup2(errors, 2) < 0) ::_exit(126);
   ::syscall(SYS_close_range, 3u, ~0u, 0u);
   limit(RLIMIT_AS, limits.memory);
-  limit(RLIMIT_CPU, static_cast<uint64_t>(limits.seconds) + 1);
+  const auto seconds = static_cast<rlim_t>(limits.seconds < 1 ? 1 : limits.seconds);
+  const rlimit processor{seconds, seconds + 2};  // first SIGXCPU, by which one sees that it was this limit
+  ::setrlimit(RLIMIT_CPU, &processor);
   limit(RLIMIT_FSIZE, 0);
   limit(RLIMIT_CORE, 0);
   sigset_t none;
@@ -155,7 +157,7 @@ ChildResult run_child(const std::string& program, const std::vector<std::string>
   Pipe output, errors;
   ChildResult result;
   const pid_t parent = ::getpid();
-  const auto deadline = Clock::now() + std::chrono::milliseconds(static_cast<int64_t>(limits.seconds * 1000));
+  const auto deadline = Clock::now() + std::chrono::milliseconds(static_cast<int64_t>(limits.patience * 1000));
   const pid_t child = ::fork();
   if (child < 0) {
     throw Error(ExitCode::out_of_resources, std::string("no child process: ") + std::strerror(errno), program);

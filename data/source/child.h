@@ -8,7 +8,8 @@
 namespace plumb::data {
 
 struct ChildLimits {
-  double seconds = 120;                   // wall and processor time
+  double seconds = 120;                   // of processor time: what a busy machine does not change
+  double patience = 3600;                 // seconds of the clock, for a child that waits for something
   uint64_t memory = uint64_t{2} << 30;    // address space
   uint64_t output = uint64_t{256} << 20;  // standard output
 };

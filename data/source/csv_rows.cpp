@@ -17,8 +17,7 @@ class Csv : public RowReader {
     header_ = cells_;
     std::set<std::string> seen;
     for (const auto& name : header_) {
-      if (!seen.insert(name).second)
-        fail_input(file.string() + ":1", "column \"" + name + "\" stands twice in the header");
+      if (!seen.insert(name).second) fail_input(file.string() + ":1", column(name) + " stands twice in the header");
     }
   }
 
@@ -34,7 +33,7 @@ class Csv : public RowReader {
       if (!row.wrong.empty()) return true;
       row.value = nlohmann::json::object();
       for (size_t i = 0; i < header_.size(); ++i) {
-        if (!valid_utf8(cells_[i])) return row.wrong = "invalid UTF-8 in column \"" + header_[i] + "\"", true;
+        if (!valid_utf8(cells_[i])) return row.wrong = "invalid UTF-8 in " + column(header_[i]), true;
         row.value[header_[i]] = std::move(cells_[i]);
       }
       return true;
@@ -44,6 +43,11 @@ class Csv : public RowReader {
   int64_t line() const override { return in_.line(); }
 
  private:
+  static std::string column(const std::string& name) {
+    const auto shown = shown_name(name);
+    return shown.empty() ? "a column" : "column \"" + shown + "\"";
+  }
+
   // One record into cells_; false at the end of the file.
   bool take(std::string& wrong) {
     cells_.assign(1, "");
@@ -53,12 +57,13 @@ class Csv : public RowReader {
     for (;;) {
       const int c = in_.get();
       if (c == CharReader::kEnd) {
-        if (quoted) wrong = "a quoted cell is not closed before the end of the file";
+        if (quoted) wrong = "a quoted cell is not closed before the end of the file; all from this row on is left out";
         return true;
       }
       if (++taken > kLargestRow) {
-        wrong = "row larger than " + std::to_string(kLargestRow >> 20) + " MiB (a quote that is not closed?)";
         for (int skipped = c; skipped != '\n' && skipped != CharReader::kEnd;) skipped = in_.get();
+        wrong = "row larger than " + std::to_string(kLargestRow >> 20) +
+                " MiB (a quote that is not closed?); all up to line " + std::to_string(in_.line() - 1) + " is left out";
         return true;
       }
       auto& cell = cells_.back();

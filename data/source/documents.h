@@ -26,5 +26,7 @@ Document pdf_document(const std::filesystem::path& file);
 
 // "" when pdftotext is there, else why a PDF cannot be read.
 std::string pdf_unavailable();
+// "pdftotext version 22.12.0": what becomes of a PDF depends on it.
+std::string pdf_reader();
 
 }  // namespace plumb::data

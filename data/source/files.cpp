@@ -1,4 +1,5 @@
 #include <fnmatch.h>
+#include <locale.h>
 
 #include <algorithm>
 #include <functional>
@@ -65,6 +66,16 @@ void collect_local(const fs::path& folder, const Match& match, std::vector<Found
   }
 }
 
+// A character is a character, not a byte: ? and [가-힣] in a name of any script. Names that are no UTF-8, and machines
+// without that locale, have bytes.
+bool matches(const std::string& pattern, const std::string& name, int flags) {
+  static const locale_t utf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
+  const locale_t before = utf8 ? ::uselocale(utf8) : nullptr;
+  const int found = ::fnmatch(pattern.c_str(), name.c_str(), flags);
+  if (utf8) ::uselocale(before);
+  return found == 0 || (found != FNM_NOMATCH && ::fnmatch(pattern.c_str(), name.c_str(), flags) == 0);
+}
+
 bool is_hidden(const std::string& path, size_t from) {
   for (size_t at = from; at < path.size(); ++at) {
     if (path[at] == '.' && (at == from || path[at - 1] == '/')) return true;
@@ -98,7 +109,7 @@ std::vector<Found> expand_glob(const std::string& pattern) {
   const bool relative = slash == std::string::npos;
   const Match match = [&](const std::string& path) {
     const std::string text = relative ? fs::path(path).lexically_relative(folder).string() : path;
-    return fnmatch(pattern.c_str(), text.c_str(), flags) == 0 || fnmatch(direct.c_str(), text.c_str(), flags) == 0;
+    return matches(pattern, text, flags) || matches(direct, text, flags);
   };
   if (remote)
     collect_remote(folder + "/", match, found);

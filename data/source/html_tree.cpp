@@ -5,6 +5,7 @@
 #include <chrono>
 #include <csetjmp>
 #include <cstdlib>
+#include <ctime>
 #include <vector>
 
 #include "core/error.h"
@@ -17,13 +18,19 @@ constexpr size_t kChunk = size_t{256} << 10;
 constexpr size_t kMostMemory = size_t{2} << 30;
 constexpr size_t kMemoryPerByte = 128;  // ordinary pages take 5 to 20
 constexpr size_t kLeastMemory = size_t{32} << 20;
-constexpr std::chrono::seconds kLongest{30};
+constexpr std::chrono::seconds kLongest{30};  // of this thread's processor: a busy machine decides nothing
+
+std::chrono::nanoseconds used_time() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 // All memory of one tree, given back at once: gumbo's own way back walks the tree by recursion. It has no way to fail
 // either, so a page that asks for too much is left by a jump; there is nothing of C++ between the two ends of it.
 class Arena {
  public:
-  explicit Arena(size_t limit) : limit_(limit), deadline_(std::chrono::steady_clock::now() + kLongest) {}
+  explicit Arena(size_t limit) : limit_(limit), deadline_(used_time() + kLongest) {}
   ~Arena() {
     for (void* chunk : chunks_) std::free(chunk);
   }
@@ -44,7 +51,7 @@ class Arena {
  private:
   void refill(size_t size) {
     const size_t wanted = std::max(size, kChunk);
-    late_ = std::chrono::steady_clock::now() > deadline_;
+    late_ = used_time() > deadline_;
     if (late_ || wanted > limit_ - std::min(limit_, used_) || count_ == chunks_.size()) std::longjmp(way_out_, 1);
     void* chunk = std::malloc(wanted);
     if (!chunk) std::longjmp(way_out_, 1);
@@ -55,7 +62,7 @@ class Arena {
   size_t limit_, used_ = 0, left_ = 0, count_ = 0;
   char* next_ = nullptr;
   bool late_ = false;
-  std::chrono::steady_clock::time_point deadline_;
+  std::chrono::nanoseconds deadline_;
   std::array<void*, 8192> chunks_{};  // fixed: a vector that grows would be left half-way by the jump
   std::jmp_buf way_out_;
 };

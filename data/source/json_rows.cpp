@@ -34,6 +34,16 @@ bool too_deep(std::string_view text) {
   return false;
 }
 
+// What the parser complains about, without what it read: its messages end with the token that it stood in, or hold the
+// number, and what stands in a row may be a person's.
+//   "[json.exception.parse_error.101] parse error at line 1, column 9: syntax error ...; last read: '"kim@" ..."
+std::string kind_of(const nlohmann::json::exception& error) {
+  if (!dynamic_cast<const nlohmann::json::parse_error*>(&error)) return "a number out of range";
+  std::string what = error.what();
+  what.erase(0, what.find("] ") + 2);
+  return what.substr(0, what.find("; last read: "));
+}
+
 class JsonLines : public RowReader {
  public:
   JsonLines(const std::filesystem::path& file, uint64_t begin, uint64_t end, int64_t line)
@@ -234,6 +244,19 @@ class JsonFile : public RowReader {
 
 }  // namespace
 
+std::string shown_name(std::string_view name) {
+  constexpr size_t kLongest = 40, kMostDigits = 4;
+  size_t digits = 0;
+  bool plain = !name.empty() && name.size() <= kLongest && valid_utf8(name);
+  for (const char c : name) {
+    const bool digit = c >= '0' && c <= '9';
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || static_cast<unsigned char>(c) >= 0x80;
+    digits += digit;
+    plain = plain && (digit || letter || c == '_' || c == '-' || c == '.');
+  }
+  return plain && digits <= kMostDigits ? std::string(name) : std::string();
+}
+
 bool valid_utf8(std::string_view text) { return simdjson::validate_utf8(text.data(), text.size()); }
 
 void parse_row(std::string_view text, Row& row) {
@@ -244,11 +267,7 @@ void parse_row(std::string_view text, Row& row) {
   try {
     row.value = nlohmann::json::parse(text);
   } catch (const nlohmann::json::exception& error) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 9: syntax error ..." -> from "at" on
-    const std::string what = error.what();
-    const auto from = what.find("] ");
-    row.wrong = "not JSON: " + what.substr(from == std::string::npos ? 0 : from + 2, 200);
-    if (!valid_utf8(row.wrong)) row.wrong = "not JSON: invalid UTF-8";
+    row.wrong = "not JSON: " + kind_of(error);
   }
 }
 

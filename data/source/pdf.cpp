@@ -16,7 +16,8 @@ namespace plumb::data {
 
 namespace {
 
-// From the child's standard error "Syntax Error: Couldn't find trailer dictionary\n..." the last line that says why.
+// From the child's standard error "Syntax Error: Couldn't find trailer dictionary\n..." the last line that says why,
+// without what it quotes of the file.
 std::string reason_of(const std::string& errors) {
   std::string reason;
   for (size_t at = 0; at < errors.size();) {
@@ -25,14 +26,15 @@ std::string reason_of(const std::string& errors) {
     if (!line.empty() && line.find("Warning") == std::string::npos) reason = line;
     at = end + 1;
   }
-  reason = reason.substr(0, 160);
+  reason = reason.substr(0, std::min<size_t>(160, reason.find(" '")));
   return reason.empty() || !valid_utf8(reason) ? "no reason given" : reason;
 }
 
 void check(const std::string& name, const ChildResult& result, const ChildLimits& limits) {
   using End = ChildResult::End;
   if (result.end == End::too_slow) {
-    fail_input(name, "pdftotext took more than " + std::to_string(static_cast<int>(limits.seconds)) + " s");
+    fail_input(name, "pdftotext took more than " + std::to_string(static_cast<int>(limits.seconds)) +
+                         " s of processor time, or waited for an hour");
   }
   if (result.end == End::too_much_output) {
     fail_input(name, "expected at most " + std::to_string(limits.output >> 20) + " MiB of text, found more");
@@ -55,6 +57,11 @@ void check(const std::string& name, const ChildResult& result, const ChildLimits
 std::string pdf_unavailable() {
   static const bool there = !find_program("pdftotext").empty();
   return there ? "" : "reading .pdf needs the program pdftotext, which is not in PATH";
+}
+
+std::string pdf_reader() {
+  const auto told = run_child(find_program("pdftotext"), {"-v"}, ChildLimits());
+  return told.errors.substr(0, std::min<size_t>(100, told.errors.find('\n')));
 }
 
 Document pdf_document(const std::filesystem::path& file) {

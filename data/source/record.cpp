@@ -43,15 +43,25 @@ std::string text_of(const json& value, const std::string& column) {
                                      : value.type_name())};
 }
 
+std::string names_of(const json& row) {
+  std::string names;
+  size_t others = 0;
+  for (const auto& [key, unused] : row.items()) {
+    const auto name = names.size() < 120 ? shown_name(key) : "";
+    if (name.empty())
+      ++others;
+    else
+      names += (names.empty() ? "" : ", ") + name;
+  }
+  if (others > 0) names += (names.empty() ? "" : " and ") + std::to_string(others) + " others";
+  return names.empty() ? "nothing" : names;
+}
+
 std::string required(const config::Source& source, const json& row, const std::string& ours) {
   const std::string column = column_of(source, ours);
   const json* value = find(row, column);
   if (!value) {
-    std::string have;
-    for (const auto& [key, unused] : row.items()) {
-      if (have.size() < 120) have += (have.empty() ? "" : ", ") + key.substr(0, 40);
-    }
-    throw RowError{"expected a field \"" + column + "\", found only: " + (have.empty() ? "nothing" : have)};
+    throw RowError{"expected a field \"" + column + "\", found only: " + names_of(row)};
   }
   return text_of(*value, column);
 }
@@ -95,6 +105,16 @@ json parsed_list(const json& text) {
   return std::move(row.value);
 }
 
+// Roles of other conventions, named for who has to map them; anything else may be what a person wrote.
+std::string named_role(const std::string& role) {
+  static constexpr const char* kOthers[] = {"bot",     "developer", "function", "gpt",        "human",
+                                            "ipython", "model",     "tool",     "tool_calls", "observation"};
+  for (const char* other : kOthers) {
+    if (role == other) return "\"" + role + "\"";
+  }
+  return "another";
+}
+
 void add_messages(const config::Source& source, const json& list, std::vector<Message>& messages) {
   if (!list.is_array()) throw RowError{std::string("messages: expected a list, found ") + list.type_name()};
   const std::string role = column_of(source, "role"), content = column_of(source, "content");
@@ -105,8 +125,7 @@ void add_messages(const config::Source& source, const json& list, std::vector<Me
     if (!item[role].is_string()) throw RowError{"messages: expected a text as role"};
     Message message{item[role].get<std::string>(), content_of(item[content])};
     if (message.role != "system" && message.role != "user" && message.role != "assistant") {
-      throw RowError{"messages: expected the role system, user or assistant, found \"" + message.role.substr(0, 40) +
-                     "\""};
+      throw RowError{"messages: expected the role system, user or assistant, found " + named_role(message.role)};
     }
     messages.push_back(std::move(message));
   }
@@ -158,6 +177,7 @@ std::vector<std::string> used_columns(const config::Source& source) {
 void fill_record(const config::Source& source, json&& row, Record& record) {
   if (!row.is_object()) throw RowError{std::string("expected an object as row, found ") + row.type_name()};
   record.key = key_of(source, row);
+  if (const json* url = find(row, column_of(source, "url")); url && url->is_string()) record.url = *url;
   const auto& format = source.format;
   if (format == "text") {
     record.text = required(source, row, "text");

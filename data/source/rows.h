@@ -24,7 +24,8 @@ struct Row {
 class RowReader {
  public:
   virtual ~RowReader() = default;
-  virtual bool next(Row&) = 0;  // false at the end; Error when nothing after this place can be read
+  virtual bool next(Row&) = 0;                    // false at the end; Error for damage
+  virtual bool goes_on() const { return false; }  // after an Error: whether next() gives rows that stand behind it
   virtual uint64_t consumed() const = 0;
   virtual int64_t line() const = 0;  // where reading stands: what an Error of next() is about
 };
@@ -34,6 +35,10 @@ std::unique_ptr<RowReader> read_json_lines(const std::filesystem::path& file, ui
                                            int64_t line = 1);
 std::unique_ptr<RowReader> read_json(const std::filesystem::path& file);
 std::unique_ptr<RowReader> read_csv(const std::filesystem::path& file, char separator);
+
+// The name of a column as messages may show it; "" when it has the form of a value (in a table without a header row the
+// first row's values stand where names do, and no value of a row may get into a message).
+std::string shown_name(std::string_view name);
 
 // Parses the text of one row (strict JSON, valid UTF-8, nesting bounded) into row.value or row.wrong.
 void parse_row(std::string_view text, Row& row);

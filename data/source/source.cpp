@@ -80,7 +80,7 @@ class FileVisit {
               record.text = std::move(document.text);
               record.left_out = std::move(document.left_out);
             },
-            [] { return int64_t{0}; })) {
+            [] { return int64_t{0}; }, [] { return ""; })) {
       return true;
     }
     if (visit_.progress) visit_.progress(consumed);
@@ -89,12 +89,19 @@ class FileVisit {
 
   bool rows() {
     std::unique_ptr<RowReader> reader;
+    constexpr const char* kRest = "; what follows in the file is not read";
+    const auto rest = [&] { return reader && reader->goes_on() ? "" : kRest; };
     const auto line = [&] { return reader ? reader->line() : std::max<int64_t>(range_.first_line, 1); };
-    if (!guarded([&] { reader = open_rows(source_, file_, local_, range_, visit_.all_columns); }, line)) return true;
+    const auto open = [&] { reader = open_rows(source_, file_, local_, range_, visit_.all_columns); };
+    if (!guarded(open, line, [] { return ""; })) return true;
     Row row;
     for (int64_t rows = 1; !full(); ++rows) {
       bool more = false;
-      if (!guarded([&] { more = reader->next(row); }, line) || !more) break;
+      if (!guarded([&] { more = reader->next(row); }, line, rest)) {
+        if (!reader->goes_on()) break;
+        continue;
+      }
+      if (!more) break;
       if (visit_.progress && rows % 256 == 0) visit_.progress(reader->consumed());
       if (!one_row(row)) return false;
     }
@@ -103,7 +110,7 @@ class FileVisit {
   }
 
   bool one_row(Row& row) {
-    const std::string where = file_.path.string() + ":" + std::to_string(row.line);
+    std::string where = file_.path.string() + ":" + std::to_string(row.line);
     Record record;
     record.line = row.line, record.offset = row.offset;
     if (row.wrong.empty()) {
@@ -111,17 +118,17 @@ class FileVisit {
         fill_record(source_, std::move(row.value), record);
       } catch (const RowError& error) {
         row.wrong = error.reason;
-        if (!record.key.empty()) row.wrong += " (id \"" + record.key.substr(0, 80) + "\")";
       }
     }
-    if (row.wrong.empty()) return give(std::move(record), where);
-    set_aside(where, row.wrong, ExitCode::bad_input, "");
+    if (!visit_.all_columns) record.fields = nullptr;
+    if (row.wrong.empty()) return give(std::move(record), std::move(where));
+    set_aside({std::move(where), std::move(row.wrong), true, row.line, row.offset}, ExitCode::bad_input, "");
     return true;
   }
 
   // Runs what reads the file. Damage of this one file is set aside at the place where reading stands.
-  template <class Read, class Line>
-  bool guarded(const Read& read, const Line& line) {
+  template <class Read, class Line, class Rest>
+  bool guarded(const Read& read, const Line& line, const Rest& rest) {
     try {
       read();
       return true;
@@ -130,19 +137,19 @@ class FileVisit {
       const int64_t at = line();
       std::string where = file_.path.string();
       if (at > 0) where += ":" + std::to_string(at);
-      set_aside(where, error.message(), error.code(), error.hint());
+      set_aside({std::move(where), error.message() + rest(), false, at}, error.code(), error.hint());
       return false;
     }
   }
 
-  void set_aside(const std::string& where, const std::string& reason, ExitCode code, std::string hint) {
+  void set_aside(const Malformed& found, ExitCode code, std::string hint) {
     if (visit_.strict) {
       if (hint.empty()) hint = "data.strict: false sets malformed rows aside and counts them";
-      throw Error(code, reason, where, hint);
+      throw Error(code, found.reason, found.where, hint);
     }
     if (full()) return;
     ++taken_;
-    if (visit_.on_malformed) visit_.on_malformed(where, reason);
+    if (visit_.on_malformed) visit_.on_malformed(found);
   }
 
   bool full() const { return taken_ >= visit_.most; }
@@ -166,7 +173,9 @@ class FileVisit {
   std::filesystem::path local_;
 };
 
-bool visit_files(const config::Source& source, Visit visit, const std::function<void(uint64_t)>& progress) {
+bool visit_files(const config::Source& source, Visit visit, const MalformedSink& on_malformed,
+                 const std::function<void(uint64_t)>& progress) {
+  if (on_malformed) visit.on_malformed = [&](const Malformed& found) { on_malformed(found.where, found.reason); };
   if (source.max_documents) visit.most = *source.max_documents;
   uint64_t before = 0;
   int64_t taken = 0;
@@ -227,15 +236,15 @@ bool visit_file(const config::Source& source, const SourceFile& file, uint32_t i
 bool visit_source(const config::Source& source, bool strict, const std::function<bool(Record&&)>& take,
                   const MalformedSink& on_malformed, const std::function<void(uint64_t)>& progress) {
   Visit visit;
-  visit.strict = strict, visit.take = take, visit.on_malformed = on_malformed;
-  return visit_files(source, std::move(visit), progress);
+  visit.strict = strict, visit.take = take;
+  return visit_files(source, std::move(visit), on_malformed, progress);
 }
 
 void read_source(const config::Source& source, bool strict, const RecordSink& take, const MalformedSink& on_malformed) {
   Visit visit;
-  visit.strict = strict, visit.on_malformed = on_malformed, visit.all_columns = true;
+  visit.strict = strict, visit.all_columns = true;
   visit.take = [&](Record&& record) { return take(std::move(record)), true; };
-  visit_files(source, std::move(visit), {});
+  visit_files(source, std::move(visit), on_malformed, {});
 }
 
 }  // namespace plumb::data

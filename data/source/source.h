@@ -43,13 +43,23 @@ struct FileScan {
 };
 FileScan scan_file(const SourceFile&, uint64_t range_bytes);
 
+// A row that cannot be read, or damage of a file that ends the reading of it.
+struct Malformed {
+  std::string where, reason;  // "file:line"; never a value of the row
+  bool row = true;            // false: damage
+  int64_t line = 0;
+  uint64_t offset = 0;  // as in Record
+};
+
 // What a visit of rows gives its records to.
 struct Visit {
-  bool strict = false;                     // a malformed row is an Error
-  std::function<bool(Record&&)> take;      // false: stop here
-  MalformedSink on_malformed;              // "file:line" and the reason; may be empty
-  std::function<void(uint64_t)> progress;  // bytes of this file read so far; may be empty
-  bool all_columns = false;                // Record::fields has every column of a parquet file, not only those used
+  bool strict = false;                                 // a malformed row is an Error
+  std::function<bool(Record&&)> take;                  // false: stop here
+  std::function<void(const Malformed&)> on_malformed;  // may be empty
+  std::function<void(uint64_t)> progress;              // bytes of this file read so far; may be empty
+  // Record::fields has the whole row. Else it is empty, and of a parquet file only the columns used are read: what else
+  // stands in a row may be a thousand times its text.
+  bool all_columns = false;
   int64_t most = std::numeric_limits<int64_t>::max();  // records and malformed rows together
 };
 

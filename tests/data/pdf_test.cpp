@@ -60,6 +60,8 @@ TEST_F(PdfTest, TextInReadingOrder) {
   EXPECT_EQ(records[0].where, file);
 }
 
+TEST_F(PdfTest, ItsReaderHasAVersion) { EXPECT_THAT(pdf_reader(), testing::MatchesRegex("pdftotext version [0-9.]+")); }
+
 TEST_F(PdfTest, RunningTitlesAndPageNumbersGo) {
   std::vector<std::vector<std::string>> pages;
   for (int i = 1; i <= 5; ++i) {
@@ -113,13 +115,14 @@ TEST_F(PdfTest, AnyDamageIsSurvived) {
 
 TEST(Child, LimitsHold) {
   ChildLimits limits;
-  limits.seconds = 0.5;
+  limits.patience = 0.5;
   const auto begin = std::chrono::steady_clock::now();
   EXPECT_EQ(run_child("/bin/sh", {"-c", "sleep 30 & sleep 30"}, limits).end, ChildResult::End::too_slow);
   EXPECT_EQ(run_child("/bin/sh", {"-c", "exec >&- 2>&-; sleep 30"}, limits).end, ChildResult::End::too_slow);
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
-  limits.seconds = 20, limits.output = 1000;
+  limits.patience = 20, limits.seconds = 1, limits.output = 1000;
   EXPECT_EQ(run_child("/bin/sh", {"-c", "while :; do echo text; done"}, limits).end, ChildResult::End::too_much_output);
+  EXPECT_EQ(run_child("/bin/sh", {"-c", "while :; do :; done"}, limits).end, ChildResult::End::too_slow);
   limits.memory = uint64_t{64} << 20;
   const auto starved = run_child("/bin/sh", {"-c", "x=text; while :; do x=$x$x; done"}, limits);
   EXPECT_TRUE(starved.end == ChildResult::End::signalled || starved.status != 0);

@@ -136,6 +136,9 @@ TEST_F(SourceTest, Compressed) {
   const Texts both{"one", "two"};
   EXPECT_EQ(texts(source(write("a.jsonl.gz", gzip(one) + gzip(two)))), both);
   EXPECT_EQ(texts(source(write("pad.jsonl.gz", gzip(one) + gzip(two) + std::string(512, '\0')))), both);
+  EXPECT_EQ(texts(source(write("gap.jsonl.gz", gzip(one) + std::string(3 << 20, '\0') + gzip(two)))), both);
+  EXPECT_THAT(damage(write("tail.jsonl.gz", gzip(one) + std::string(9, '\0') + "more"), 1),
+              testing::HasSubstr("tail.jsonl.gz:2: damaged gzip stream"));
   EXPECT_EQ(texts(source(write("a.jsonl.zst", zstd(one) + zstd("") + zstd(two)))), both);
   EXPECT_EQ(texts(source(write("t.txt.gz", gzip("doc")))), Texts{"doc"});
   const std::string large(3 << 20, 'y');
@@ -249,6 +252,10 @@ TEST_F(SourceTest, FoldersAndGlobsAreSorted) {
   EXPECT_EQ(texts(source(folder_ / "d/*.txt")), (Texts{"a", "b"}));
   EXPECT_EQ(texts(source(folder_ / "d/**/*.txt")), (Texts{"a", "b", "c"}));
   EXPECT_EQ(texts(source(folder_ / "d/[a]*")), Texts{"a"});
+  write("k/가.txt", "ga"), write("k/하.txt", "ha"), write("k/가나.txt", "gana"), write("k/\xFF.txt", "byte");
+  EXPECT_EQ(texts(source(folder_ / "k/?.txt")), (Texts{"ga", "ha", "byte"}));
+  EXPECT_EQ(texts(source(folder_ / "k/[가-나].txt")), Texts{"ga"});
+  EXPECT_EQ(texts(source(folder_ / "k/??.txt")), Texts{"gana"});
   EXPECT_THAT(error_of([&] { texts(source(folder_ / "d/*.csv")); }), testing::HasSubstr("no readable file"));
   EXPECT_THAT(error_of([&] { texts(source(folder_ / "none")); }), testing::HasSubstr("no such file"));
   EXPECT_THAT(error_of([&] { texts(source(folder_ / "d/readme.rst")); }), testing::HasSubstr("found \".rst\""));
@@ -294,7 +301,42 @@ TEST_F(SourceTest, RowsHaveTheirOwnIdsAndPlaces) {
   EXPECT_EQ(got.records[0].key, "x/1");
   ASSERT_EQ(got.malformed.size(), 2u);
   EXPECT_THAT(got.malformed[0], testing::HasSubstr("expected a field \"doc\""));
-  EXPECT_THAT(got.malformed[1], testing::EndsWith("(id \"x/2\")"));
+  EXPECT_EQ(got.malformed[1], "j.jsonl:3: expected a field \"body\", found only: doc");
+}
+
+// What is said of a row never holds what stands in it, wherever it breaks.
+TEST_F(SourceTest, ReasonsHoldNoValues) {
+  const std::string mail = "kim.minsu@example.org";
+  const std::pair<std::string, std::string> rows[] = {
+      {"{\"text\": \"" + mail, "not JSON: parse error at line 1, column 32: syntax error while parsing value"},
+      {"{\"text\": \"a\", \"" + mail + "\" 5}", "not JSON: parse error"},
+      {"{\"text\": \"" + mail + "\\q\"}", "not JSON: parse error at line 1, column 33"},
+      {"{\"text\": \"" + mail + "\xC3\x28\"}", "not JSON: parse error"},
+      {"{\"text\": 9001011234567e999}", "not JSON: a number out of range"},
+      {"{\"" + mail + "\": \"a\", \"9001011234567\": 1, \"body\": 2}",
+       "expected a field \"text\", found only: body and 2 others"},
+      {"{\"id\": \"" + mail + "\", \"text\": {}}", "field \"text\": expected a text, found object"},
+      {"{\"id\": {\"" + mail + "\": 1}, \"other\": 1}", "found only: id, other"}};
+  for (const auto& [row, reason] : rows) {
+    const auto file = write("row.jsonl", row + "\n");
+    const auto got = read(source(file));
+    ASSERT_EQ(got.malformed.size(), 1u) << row;
+    EXPECT_THAT(got.malformed[0], testing::HasSubstr(reason));
+    for (const auto& said : {got.malformed[0], error_of([&] { read(source(file), true); })}) {
+      EXPECT_THAT(said, testing::Not(testing::HasSubstr("kim"))) << row;
+      EXPECT_THAT(said, testing::Not(testing::HasSubstr("900101"))) << row;
+    }
+  }
+  const auto role = write("role.jsonl", "{\"messages\": [{\"role\": \"" + mail + "\", \"content\": \"a\"}]}\n");
+  EXPECT_THAT(read(source(role, "messages")).malformed.at(0), testing::EndsWith("found another"));
+  const auto list = write("list.jsonl", "{\"messages\": \"[" + mail + "\"}\n");
+  EXPECT_THAT(read(source(list, "messages")).malformed.at(0), testing::Not(testing::HasSubstr("kim")));
+  // A table without a header row: its first row is what stands where the names are.
+  for (const auto& table : {mail + ",a\nb,c\n", mail + "," + mail + "\nb,c\n", mail + ",a\n\xC3\x28,c\n"}) {
+    const auto got = read(source(write("table.csv", table)));
+    ASSERT_EQ(got.malformed.size(), 1u) << table;
+    EXPECT_THAT(got.malformed[0], testing::Not(testing::HasSubstr("kim"))) << table;
+  }
 }
 
 TEST_F(SourceTest, EveryCutOfAFileReadsEveryRowOnce) {
@@ -321,8 +363,10 @@ TEST_F(SourceTest, EveryCutOfAFileReadsEveryRowOnce) {
       for (const auto& range : scan.ranges) {
         Visit visit;
         visit.take = [&](Record&& record) { return parts.records.push_back(std::move(record)), true; };
-        visit.on_malformed = [&](const std::string& where, const std::string& reason) {
-          parts.malformed.push_back(where.substr(folder_.string().size() + 1) + ": " + reason);
+        visit.on_malformed = [&](const Malformed& found) {
+          EXPECT_TRUE(found.row);
+          EXPECT_EQ(content.compare(found.offset, 6, "broken"), 0) << found.offset;
+          parts.malformed.push_back(found.where.substr(folder_.string().size() + 1) + ": " + found.reason);
         };
         EXPECT_TRUE(visit_file(from, file, 0, range, visit));
       }
