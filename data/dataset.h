@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/config/config.h"
+#include "core/error.h"
 #include "data/batch.h"
 #include "data/build/crew.h"
 #include "data/chat_template.h"
@@ -84,7 +85,7 @@ class Dataset {
 
   virtual ~Dataset() = default;
   virtual std::string digest() const = 0;
-  virtual std::filesystem::path folder() const = 0;  // also holds tokenizer.json
+  virtual std::filesystem::path folder() const = 0;
   virtual int64_t sequence_length() const = 0;
   virtual std::string packing() const = 0;
   virtual std::string tokenizer_digest() const = 0;
@@ -98,9 +99,10 @@ class Dataset {
   virtual std::string document_source(int64_t document) const = 0;  // name of its source
   // "file:line" or "file", the file named as it is called below its source's path.
   virtual std::string document_where(int64_t document) const { return document_source(document); }
-  // The whole of sources.jsonl, report.json, quarantine.jsonl or tokenizer.json, verified.
+  // The whole of sources.jsonl, report.json, quarantine.jsonl or a file of the tokenizer, verified.
   virtual std::string text_file(const std::string& name) const;
-  virtual void verify() const {}  // every byte of every file
+  virtual TokenizerPtr tokenizer() const;  // that made it
+  virtual void verify() const {}           // every byte of every file
   // Tokens [begin, begin + ids.size()) of a document; weights may be empty (not wanted) or as long as ids.
   virtual void read(int64_t document, int64_t begin, std::span<int32_t> ids, std::span<float> weights) const = 0;
   // Documents in a packed row (before shuffling), for inspection and lineage.
@@ -119,9 +121,10 @@ struct Record {
   uint64_t id = 0;                // content hash of (source name, text)
   std::string text;               // format text
   std::vector<Message> messages;  // other formats
-  nlohmann::json fields;          // the raw row (evaluation needs choices and labels)
+  nlohmann::json fields;          // the raw row (evaluation needs choices and labels), where it was asked for
   std::string where = {};         // "file:line", for messages
   std::string key = {};           // the row's own id (column `id`, or what fields maps to id); may be empty
+  std::string url = {};           // the same of `url`
   uint32_t file = 0;              // index into source_files(source)
   int64_t line = 1;               // where the row starts: line, parquet row, 1 for a document
   uint64_t offset = 0;            // its first byte in the (decompressed) file; 0 where the container has none
@@ -132,8 +135,15 @@ using RecordSink = std::function<void(Record&&)>;
 using MalformedSink = std::function<void(const std::string& where, const std::string& reason)>;
 void read_source(const config::Source&, bool strict, const RecordSink&, const MalformedSink&);
 
+// The tokenizer gave up on a text (no end to a pattern, a character without a token): where it stands, and why.
+class TextRefused : public Error {
+ public:
+  using Error::Error;
+};
+
 // What is trained on: ids and weights of one record under template and loss_on (tune's masks are decided here once).
-// Throws Error(bad_input) when nothing would be trained. `text`: all tokens and the end token.
+// Throws Error(bad_input) when nothing would be trained. `text`: all tokens and the end token; nothing where the
+// tokenizer makes no token of it.
 Sample make_sample(const Record&, const std::string& format, const Tokenizer&, const ChatTemplate&,
                    const std::string& loss_on, SpecialInText, EncodeCounts*);
 

@@ -25,7 +25,11 @@ ShardDataset::ShardDataset(std::filesystem::path folder)
     : folder_(std::move(folder)), manifest_(read_manifest(folder_)), blocks_(folder_ / "blocks.bin") {
   open_slots();
   place_parts();
-  text_file("tokenizer.json");  // others read it by its path
+  size_t found = 0;
+  for (const char* name : kTokenizerFiles) {
+    if (by_name_.count(name)) text_file(name), ++found;  // verified
+  }
+  if (found == 0) fail_input(folder_ / "manifest.json", "lists no tokenizer");
 }
 
 void ShardDataset::open_slots() {
@@ -273,6 +277,16 @@ std::vector<Dataset::Span> ShardDataset::row(int64_t row) const {
 }
 
 std::string Dataset::text_file(const std::string& name) const { fail_input(folder(), "has no file " + name); }
+
+TokenizerPtr Dataset::tokenizer() const { fail_input(folder(), "has no tokenizer"); }
+
+TokenizerPtr ShardDataset::tokenizer() const {
+  std::map<std::string, std::string> files;
+  for (const char* name : kTokenizerFiles) {
+    if (by_name_.count(name)) files[name] = text_file(name);
+  }
+  return tokenizer_of_files(files, folder_.string());
+}
 
 DatasetPtr Dataset::open(const std::filesystem::path& folder) {
   return std::make_shared<ShardDataset>(std::filesystem::absolute(folder).lexically_normal());

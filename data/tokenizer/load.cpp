@@ -1,4 +1,5 @@
 // load_tokenizer: the file of a tokenizer, or a folder with one and its tokenizer_config.json.
+#include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
 #include "data/tokenizer/model_files.h"
@@ -17,9 +18,8 @@ std::string token_text(const JsonPlace& config, const char* key) {
   return token->value().is_object() ? token->at("content").text() : token->text();
 }
 
-void take_named(const fs::path& file, BesideFile& beside) {
-  const auto json = core::parse_json_file(file, uint64_t{64} << 20);
-  const JsonPlace config(json, file.string());
+void take_named(const nlohmann::ordered_json& json, const std::string& file, BesideFile& beside) {
+  const JsonPlace config(json, file);
   config.object();
   const auto take = [&](std::string& into, const char* key) {
     if (into.empty()) into = token_text(config, key);
@@ -64,7 +64,7 @@ TokenizerPtr load_tokenizer(const fs::path& file_or_folder, const SpecialTokens&
     std::error_code ignored;
     const fs::path config = file.parent_path() / name;
     if (!fs::exists(config, ignored)) continue;
-    take_named(config, beside);
+    take_named(core::parse_json_file(config, uint64_t{64} << 20), config.string(), beside);
     configured = true;
   }
   std::string bytes = core::read_text(file);
@@ -74,6 +74,21 @@ TokenizerPtr load_tokenizer(const fs::path& file_or_folder, const SpecialTokens&
   if (json) return tokenizer_of_json(std::move(bytes), file.string(), beside.named, !configured, file.string());
   if (looks_like_tiktoken(bytes)) return load_tiktoken(file, bytes, beside);
   return load_sentencepiece(file, bytes, beside);
+}
+
+TokenizerPtr tokenizer_of_files(const std::map<std::string, std::string>& files, const std::string& where) {
+  const auto place = [&](const char* name) { return (fs::path(where) / name).string(); };
+  const auto model = files.find("tokenizer.model"), json = files.find("tokenizer.json");
+  if (model == files.end()) {
+    if (json == files.end()) fail_input(where, "holds no tokenizer");
+    return tokenizer_of_json(json->second, place("tokenizer.json"), {}, true, place("tokenizer.json"));
+  }
+  BesideFile beside{.named = {}, .add_bos = {}, .add_eos = {}};
+  if (const auto config = files.find("tokenizer_config.json"); config != files.end()) {
+    take_named(core::parse_json(config->second, place("tokenizer_config.json")), place("tokenizer_config.json"),
+               beside);
+  }
+  return load_sentencepiece(place("tokenizer.model"), model->second, beside);
 }
 
 }  // namespace plumb::data

@@ -8,8 +8,11 @@
 
 namespace plumb::data {
 
-void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder,
-                    const std::string& chat_template_jinja) {
+namespace {
+
+constexpr const char* kModel = "tokenizer.model";
+
+nlohmann::ordered_json config_of(const Tokenizer& tokenizer) {
   nlohmann::ordered_json config;
   config["tokenizer_class"] = "PreTrainedTokenizerFast";
   const auto* file = dynamic_cast<const FileTokenizer*>(&tokenizer);
@@ -23,14 +26,28 @@ void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& fol
   config["add_bos_token"] = file->adds_bos();
   config["add_eos_token"] = file->adds_eos();
   config["clean_up_tokenization_spaces"] = false;
+  // A SentencePiece model stays what it is; a tokenizer.json beside it is for those that read no other.
+  if (dynamic_cast<const SentencePieceTokenizer*>(&tokenizer)) config["plumb_tokenizer_file"] = kModel;
+  return config;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> tokenizer_files(const Tokenizer& tokenizer) {
+  const auto* pieces = dynamic_cast<const SentencePieceTokenizer*>(&tokenizer);
+  if (!pieces || pieces->has_json()) return {{"tokenizer.json", tokenizer.json()}};
+  return {{kModel, pieces->model_bytes()}, {"tokenizer_config.json", config_of(tokenizer).dump(2) + "\n"}};
+}
+
+void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder,
+                    const std::string& chat_template_jinja) {
+  auto config = config_of(tokenizer);
   if (!chat_template_jinja.empty()) config["chat_template"] = chat_template_jinja;
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) fail_input(folder.string(), "the folder cannot be made: " + error.message());
-  // A SentencePiece model stays what it is; a tokenizer.json beside it is for those that read no other.
   if (const auto* pieces = dynamic_cast<const SentencePieceTokenizer*>(&tokenizer)) {
-    config["plumb_tokenizer_file"] = "tokenizer.model";
-    core::write_text(folder / "tokenizer.model", pieces->model_bytes());
+    core::write_text(folder / kModel, pieces->model_bytes());
     if (pieces->has_json()) core::write_text(folder / "tokenizer.json", tokenizer.json());
   } else {
     core::write_text(folder / "tokenizer.json", tokenizer.json());

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -62,6 +63,12 @@ TokenizerPtr load_tokenizer(const std::filesystem::path& file_or_folder, const S
 // Ids 0..255 are bytes, then the specials (default eos "<|endoftext|>"; others only when named). Saved and loaded as
 // tokenizer.json too (byte-level BPE without merges), so that exports work.
 TokenizerPtr bytes_tokenizer(const SpecialTokens& specials = {});
+
+// What a dataset keeps of a tokenizer, by name: tokenizer.json; where none gives the same ids tokenizer.model, with the
+// tokenizer_config.json that names its bos, eos and pad. `where`: the folder they stand in, for messages.
+inline constexpr const char* kTokenizerFiles[] = {"tokenizer.json", "tokenizer.model", "tokenizer_config.json"};
+std::map<std::string, std::string> tokenizer_files(const Tokenizer&);
+TokenizerPtr tokenizer_of_files(const std::map<std::string, std::string>& files, const std::string& where);
 
 // Byte-level BPE (GPT-2/Llama-3 pre-tokenizer), deterministic for any thread count, 64-bit counts.
 struct BpeTrainOptions {

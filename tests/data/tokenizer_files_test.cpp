@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "core/error.h"
+#include "data/dataset.h"
 #include "data/tokenizer/charsmap.h"
 #include "data/tokenizer/model_files.h"
 
@@ -79,6 +80,45 @@ TEST_F(ModelFileTest, SavedModelsStayWhatTheyAre) {
   const auto json = load_tokenizer(folder_ / "saved/tokenizer.json");
   for (const char* text : {"ab aab", " a  b", "x y", "", "ababab  ab"})
     EXPECT_EQ(ids(*json, text), ids(*tokenizer, text)) << text;
+}
+
+// A model that no tokenizer.json equals goes into a dataset as it is, with the names it was given.
+TEST_F(ModelFileTest, ADatasetKeepsAModelThatHasNoEqual) {
+  const auto twice = specials() + piece("ab", -2) + piece("ba", -2) + piece("a", -3) + piece("b", -4) +
+                     piece("\xE2\x96\x81", -5) + field(2, field(3, uint64_t{2}));
+  SpecialTokens names;
+  names.eos = "b";
+  const auto tokenizer = load_tokenizer(write(twice, "tokenizer.model"), names);
+  EXPECT_THROW(tokenizer->json(), Error);
+  write("a text of a and b, abba", "a.txt");
+  BuildRequest ask;
+  ask.sources.emplace_back();
+  ask.sources[0].path = (folder_ / "a.txt").string(), ask.sources[0].format = "text";
+  ask.sequence_length = 8, ask.packing = "concat", ask.too_long = "drop", ask.loss_on = "answers";
+  const auto chat = chat_template("plain", "", *tokenizer);
+  const auto folder = Dataset::build(ask, *tokenizer, *chat, folder_ / "cache");
+  const auto dataset = Dataset::open(folder);
+  const auto again = dataset->tokenizer();
+  EXPECT_EQ(again->digest(), tokenizer->digest());
+  EXPECT_EQ(again->digest(), dataset->tokenizer_digest());
+  EXPECT_EQ(load_tokenizer(folder)->digest(), tokenizer->digest());
+  EXPECT_EQ(again->decode(dataset->sample(0).ids, true), tokenizer->decode(dataset->sample(0).ids, true));
+  EXPECT_EQ(dataset->sample(0).ids.back(), 6);
+  dataset->verify();
+  for (const char* name : {"tokenizer.model", "tokenizer_config.json"}) {
+    std::string bytes = core::read_text(folder / name);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    core::write_text(folder / name, bytes);
+    try {
+      Dataset::open(folder);
+      ADD_FAILURE() << name;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), HasSubstr(name));
+    }
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    core::write_text(folder / name, bytes);
+  }
+  EXPECT_NO_THROW(Dataset::open(folder));
 }
 
 TEST_F(ModelFileTest, DamagedSentencePieceFiles) {

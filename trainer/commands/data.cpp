@@ -112,7 +112,7 @@ int data_inspect(const Words& words) {
   if (arguments.help) return 0;
   const auto dataset = data::Dataset::open(arguments.positional[0]);
   if (arguments.has("verify")) dataset->verify();
-  const auto tokenizer = data::load_tokenizer(dataset->folder() / "tokenizer.json");
+  const auto tokenizer = dataset->tokenizer();
   print_dataset("", *dataset);
   if (arguments.has("verify")) std::cout << "  verified        every byte of every file\n";
   show_documents(*dataset, *tokenizer, arguments.integer("from", 0, 0), arguments.integer("documents", 2, 0));

@@ -63,14 +63,14 @@ int data_export(const Words& words) {
   if (arguments.help) return 0;
   check_format(arguments);
   const auto dataset = data::Dataset::open(arguments.positional[0]);
-  const auto tokenizer = data::load_tokenizer(dataset->folder() / "tokenizer.json");
+  const auto tokenizer = dataset->tokenizer();
   const auto report = data::export_megatron(*dataset, arguments.positional[1], tokenizer->vocab_size());
   if (report.masked > 0) {
     core::warning("{} of {} tokens have no loss here (prompts); Megatron would train on them",
                   core::with_commas(report.masked), core::with_commas(report.tokens));
   }
   std::cout << "exported  " << amount(report.documents, report.tokens) << "\n"
-            << "tokenizer " << (dataset->folder() / "tokenizer.json").string() << "\n";
+            << "tokenizer " << dataset->folder().string() << "\n";
   return 0;
 }
 

@@ -74,7 +74,7 @@ Lineage Lineage::open(const fs::path& given) {
   if (parts.empty()) fail_input(run / "manifest.json", "names no dataset");
 
   Lineage lineage;
-  lineage.tokenizer_ = data::load_tokenizer(parts[0].dataset->folder() / "tokenizer.json");
+  lineage.tokenizer_ = parts[0].dataset->tokenizer();
   data::RowStream::Options options;
   options.seed = loaded.config.data.seed;
   options.shuffle = loaded.config.data.shuffle;
