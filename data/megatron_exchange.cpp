@@ -5,6 +5,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "data/build/counts.h"
 #include "data/megatron.h"
 #include "data/shards/build_folder.h"
 #include "data/shards/reader.h"
@@ -31,7 +32,7 @@ uint64_t document_id(const std::vector<int32_t>& ids, uint64_t source) {
 
 MegatronReport copy_documents(const MegatronReader& reader, const Tokenizer& tokenizer, uint64_t source,
                               bool split_long, int64_t sequence_length, StreamWriter& writer, BuildReport& counts,
-                              const Progress& progress) {
+                              Shape& shape, const Progress& progress) {
   MegatronReport report;
   Sample sample;
   for (int64_t d = 0; d < reader.documents(); ++d) {
@@ -53,6 +54,7 @@ MegatronReport copy_documents(const MegatronReader& reader, const Tokenizer& tok
     writer.add(sample, {0, static_cast<uint64_t>(d) + 1, 0}, split);
     ++counts.kept, counts.split += split, counts.tokens += length, counts.trained_tokens += length - 1;
     counts.ledger.keep(sample.weight);
+    shape.add("", "", 0, length);
     if (progress && d % 1024 == 0) progress({"importing", d, reader.documents(), "documents", ""});
   }
   report.documents = counts.kept, report.tokens = counts.tokens;
@@ -78,8 +80,10 @@ MegatronReport import_megatron(const std::string& prefix, const fs::path& folder
   StreamWriter writer(building.temporary(),
                       {0, tokenizer.vocab_size(), sequence_length, packing, tokenizer.digest(), false});
   BuildReport counts;
+  Shape shape;
   const auto report = copy_documents(reader, tokenizer, core::xxh3(name), packing != "concat", sequence_length, writer,
-                                     counts, progress);
+                                     counts, shape, progress);
+  shape.bytes = {};  // of text, which nobody has seen
   writer.finish();
   if (counts.kept == 0) fail_input(prefix, fmt::format("no sequence came out of {} documents", reader.documents()));
   const bool concat = packing == "concat";
@@ -88,15 +92,25 @@ MegatronReport import_megatron(const std::string& prefix, const fs::path& folder
   counts.ledger.padding = counts.ledger.positions - (concat ? counts.tokens - 1 : writer.positions());
   const fs::path bin = megatron_prefix(prefix) + ".bin";
   const json source{{"name", name}, {"format", "text"}};
+  json told{
+      {"name", name}, {"format", "text"}, {"synthetic", false}, {"files", 1}, {"bytes_on_disk", fs::file_size(bin)}};
+  told.update(counts.json());
+  told.erase("held_out_by"), told.erase("first_malformed");
   const json file{{"source", name},
                   {"name", bin.filename().string()},
                   {"bytes", fs::file_size(bin)},
                   {"sha256", core::sha256_file(bin)}};
-  const json account{{"format", "plumb-report-1"},
-                     {"part", "all"},
-                     {"imported", "megatron"},
-                     {"totals", counts.json()},
-                     {"sources", {source}}};
+  json account{{"format", "plumb-report-1"},
+               {"part", "all"},
+               {"imported", "megatron"},
+               {"totals", counts.json()},
+               {"sequence_length", sequence_length},
+               {"packing", packing},
+               {"tokenizer", {{"digest", tokenizer.digest()}, {"vocab_size", tokenizer.vocab_size()}}},
+               {"rules", json::object()},
+               {"sources", {told}},
+               {"duplicates", {{"exact", 0}, {"near", 0}, {"repeated", 0}}}};
+  account.update(report_sections({}, shape));
   constexpr auto replace = json::error_handler_t::replace;
   const auto add_file = [&](const std::string& file_name, const std::string& text) {
     writer.files().push_back(write_hashed(building.temporary(), file_name, text));
@@ -104,7 +118,7 @@ MegatronReport import_megatron(const std::string& prefix, const fs::path& folder
   add_file("sources.jsonl", file.dump(-1, ' ', false, replace) + "\n");
   add_file("report.json", account.dump(-1, ' ', false, replace) + "\n");
   add_file("quarantine.jsonl", "");
-  add_file("tokenizer.json", tokenizer.json());
+  for (const auto& [file_name, text] : tokenizer_files(tokenizer)) add_file(file_name, text);
   json content{{"version", kDatasetVersion},
                {"tokenizer_digest", tokenizer.digest()},
                {"sequence_length", sequence_length},

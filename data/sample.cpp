@@ -14,6 +14,16 @@ int32_t require_eos(const Tokenizer& tokenizer) {
   return *eos;
 }
 
+void encode(const Record& record, std::string_view text, const Tokenizer& tokenizer, SpecialInText special,
+            EncodeCounts* counts, std::vector<int32_t>& ids) {
+  try {
+    tokenizer.encode(text, ids, special, counts);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::bad_input) throw;
+    throw TextRefused(error.code(), error.message(), record.where, error.hint());
+  }
+}
+
 Sample text_sample(const Record& record, const Tokenizer& tokenizer, SpecialInText special, EncodeCounts* counts) {
   Sample sample;
   // A tokenizer whose post-processor begins texts with bos saw it before every document when its model was trained.
@@ -21,8 +31,11 @@ Sample text_sample(const Record& record, const Tokenizer& tokenizer, SpecialInTe
     tokenizer.encode_with_specials("", sample.ids);
     sample.ids.resize(!sample.ids.empty() && sample.ids[0] == *bos ? 1 : 0);
   }
-  tokenizer.encode(record.text, sample.ids, special, counts);
-  sample.ids.push_back(require_eos(tokenizer));
+  const int32_t eos = require_eos(tokenizer);
+  const size_t before = sample.ids.size();
+  encode(record, record.text, tokenizer, special, counts, sample.ids);
+  if (sample.ids.size() == before) return {};  // characters that its normalizer takes away
+  sample.ids.push_back(eos);
   sample.weight.assign(sample.ids.size(), 1.0f);
   return sample;
 }
@@ -34,6 +47,7 @@ Sample make_sample(const Record& record, const std::string& format, const Tokeni
   Sample sample;
   if (format == "text") {
     sample = text_sample(record, tokenizer, special, counts);
+    if (sample.ids.empty()) return sample;
   } else {
     int32_t last_answer = -1;
     for (size_t i = 0; i < record.messages.size(); ++i) {
@@ -43,7 +57,8 @@ Sample make_sample(const Record& record, const std::string& format, const Tokeni
       const bool markup = segment.kind == Segment::Kind::markup || segment.kind == Segment::Kind::end;
       const bool answer = segment.kind == Segment::Kind::answer || segment.kind == Segment::Kind::end;
       const bool trained = loss_on == "all" || (answer && (loss_on == "answers" || segment.turn == last_answer));
-      tokenizer.encode(segment.text, sample.ids, markup ? SpecialInText::token : special, markup ? nullptr : counts);
+      encode(record, segment.text, tokenizer, markup ? SpecialInText::token : special, markup ? nullptr : counts,
+             sample.ids);
       sample.weight.resize(sample.ids.size(), trained ? 1.0f : 0.0f);
     }
   }

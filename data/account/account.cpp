@@ -2,8 +2,33 @@
 
 #include "core/error.h"
 #include "core/json.h"
+#include "data/build/counts.h"
 
 namespace plumb::data {
+
+namespace {
+
+using json = nlohmann::ordered_json;
+
+// Every section that what follows looks into. Datasets that were imported by earlier releases have few.
+void complete(json& report, const std::string& place) {
+  json whole = report_sections({}, {});
+  for (const char* key : {"totals", "tokenizer", "rules", "duplicates"}) whole[key] = json::object();
+  whole["sources"] = json::array();
+  for (const auto& [key, empty] : whole.items()) {
+    auto& section = report[key];
+    if (section.is_null()) section = empty;
+    if (section.type() != empty.type() && !(section.is_number() && empty.is_number())) {
+      fail_input(place, "\"" + key + "\" is of another type than a build writes", "build the dataset again");
+    }
+    for (const auto& [inner, value] : empty.items()) {
+      if (empty.is_object() && !section.contains(inner)) section[inner] = value;
+    }
+  }
+  if (!report["totals"].contains("ledger")) report["totals"]["ledger"] = json::object();
+}
+
+}  // namespace
 
 Account read_account(const Dataset& dataset) {
   Account account;
@@ -16,6 +41,7 @@ Account read_account(const Dataset& dataset) {
     fail_input(place, "expected format plumb-report-1, found \"" + account.report.value("format", "") + "\"",
                "build the dataset again with this release");
   }
+  complete(account.report, place);
   const std::string lines = dataset.text_file("sources.jsonl");
   for (size_t at = 0; at < lines.size();) {
     const size_t end = std::min(lines.find('\n', at), lines.size());

@@ -1,5 +1,6 @@
 // Dataset::build: from sources to a folder of shards, once per content.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <optional>
@@ -110,13 +111,12 @@ class Builder {
 
   void build() {
     std::error_code code;
-    if (fs::exists(final_)) fs::remove_all(final_, code);  // no manifest: nothing that could be used
     fs::create_directories(building_, code);
     if (code) fail_input(building_, "cannot be created: " + code.message());
     const TokenPhase phase(request_, tokenizer_, chat_, corpus_, building_, meter_);
     uint64_t bytes = 0;
     const auto& chunks = phase.chunks();
-    for (const size_t chunk : chunks) bytes += static_cast<uint64_t>(corpus_.counts(chunk).counts.bytes);
+    for (const size_t chunk : chunks) bytes += static_cast<uint64_t>(corpus_.counts(chunk).bytes);
     meter_.start("tokenising", bytes, "bytes");
     Crew crew(final_.parent_path() / (".crew-" + final_.filename().string()), request_.crew);
     crew.share(
@@ -131,10 +131,25 @@ class Builder {
         });
     crew.lead([&] { return complete(); },
               [&] {
+                clear_leftover();
                 commit_dataset(building_, final_, assemble(request_, tokenizer_, corpus_, phase), request_, tokenizer_,
-                               corpus_, identity_);
+                               corpus_, phase, identity_);
               });
     meter_.finish();
+  }
+
+  // A folder of the final name without a manifest is nothing that could be used, and in the way. Other builders may
+  // finish at any moment: what is taken away is looked at again before it goes.
+  void clear_leftover() const {
+    if (!fs::exists(final_) || complete()) return;
+    const fs::path aside = final_.parent_path() / fmt::format(".removed-{}-{}", final_.filename().string(), ::getpid());
+    std::error_code code;
+    fs::rename(final_, aside, code);
+    if (code) return;
+    if (fs::exists(aside / "manifest.json"))
+      fs::rename(aside, final_, code);
+    else
+      fs::remove_all(aside, code);
   }
 
   const BuildRequest& request_;

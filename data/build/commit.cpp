@@ -79,11 +79,7 @@ json account_of(const BuildRequest& request, const Tokenizer& tokenizer, const C
     account["sources"].push_back(source_json(request.sources[s], corpus, s, sources[s]));
     read += sources[s].read;
   }
-  account["bytes_read"] = read.bytes;
-  account["left_out"] = read.left_out;
-  account["clean"] = read.clean.json();
-  account["privacy"] = read.privacy.json();
-  account["decontamination"] = read.contamination.json();
+  account.update(report_sections(read, shape));
   if (!corpus.contamination().is_null()) account["decontamination"]["looked_for"] = corpus.contamination();
   account["duplicates"] = {{"exact", duplicates.exact}, {"near", duplicates.near}, {"repeated", duplicates.repeated}};
   if (const auto clusters = corpus.duplicates()) {
@@ -91,11 +87,6 @@ json account_of(const BuildRequest& request, const Tokenizer& tokenizer, const C
     account["duplicates"]["largest"] = largest_clusters(corpus);
   }
   if (const auto passages = corpus.repeated_passages()) account["duplicates"]["passages"] = passages->json();
-  const json picture = shape.json();
-  account["languages"] = picture["languages"];
-  account["domains"] = picture["domains"];
-  account["other_domains"] = picture["other_domains"];
-  account["lengths"] = {{"bytes", picture["bytes"]}, {"tokens", picture["tokens"]}};
   return account;
 }
 
@@ -111,13 +102,20 @@ HashedFile write_sources(const fs::path& folder, const BuildRequest& request, co
   return writer.finish();
 }
 
-HashedFile write_quarantine(const fs::path& folder, const Corpus& corpus, const std::vector<size_t>& chunks) {
-  HashedWriter writer(folder, "quarantine.jsonl");
-  for (const size_t chunk : chunks) {
-    for (const auto& [where, reason] : corpus.counts(chunk).malformed) {
-      writer.write(dump({{"where", where}, {"reason", reason}}) + "\n");
-    }
+// Malformed rows of all chunks, in reading and in tokenising, until `take` gives false.
+void visit_malformed(const Corpus& corpus, const TokenPhase& phase,
+                     const std::function<bool(const std::string& line)>& take) {
+  bool more = true;
+  const auto guarded = [&](const std::string& line) { return more = take(line); };
+  for (const size_t chunk : phase.chunks()) {
+    if (more) corpus.malformed(chunk, guarded);
+    if (more) phase.malformed(chunk, guarded);
   }
+}
+
+HashedFile write_quarantine(const fs::path& folder, const Corpus& corpus, const TokenPhase& phase) {
+  HashedWriter writer(folder, "quarantine.jsonl");
+  visit_malformed(corpus, phase, [&](const std::string& line) { return writer.write(line + "\n"), true; });
   return writer.finish();
 }
 
@@ -126,7 +124,6 @@ HashedFile write_quarantine(const fs::path& folder, const Corpus& corpus, const 
 Assembled assemble(const BuildRequest& request, const Tokenizer& tokenizer, const Corpus& corpus,
                    const TokenPhase& phase) {
   Assembled all;
-  all.chunks = phase.chunks();
   std::vector<SourceAccount> sources(request.sources.size());
   Shape shape;
   PartResult duplicates;
@@ -134,20 +131,20 @@ Assembled assemble(const BuildRequest& request, const Tokenizer& tokenizer, cons
     auto part = phase.result(chunk);
     const auto read = corpus.counts(chunk);
     auto& source = sources[corpus.chunks()[chunk].source];
-    source.report += part.report, source.read += read.counts;
+    source.report += part.report, source.read += read;
     all.report += part.report;
     shape += part.shape;
     duplicates.exact += part.exact, duplicates.near += part.near, duplicates.repeated += part.repeated;
-    for (const auto& [where, reason] : read.malformed) {
-      if (all.report.first_malformed.size() == kFirstMalformed) break;
-      all.report.first_malformed.push_back(where + ": " + reason);
-    }
     if (part.documents == 0) continue;
     all.parts.push_back({chunk, part.documents, part.tokens, part.rows, part.spans});
     for (auto& file : part.files) all.files.push_back(std::move(file));
   }
   auto& report = all.report;
   report.held_out_by = phase.held_out().rule();
+  visit_malformed(corpus, phase, [&](const std::string& line) {
+    report.first_malformed.push_back(malformed_said(line));
+    return report.first_malformed.size() < kFirstMalformed;
+  });
   if (report.kept == 0) fail_empty(request, report);
   if (request.packing == "concat") {
     const auto rows = concat_rows(static_cast<uint64_t>(report.tokens), request.sequence_length);
@@ -160,11 +157,11 @@ Assembled assemble(const BuildRequest& request, const Tokenizer& tokenizer, cons
 }
 
 void commit_dataset(const fs::path& building, const fs::path& final_name, Assembled&& all, const BuildRequest& request,
-                    const Tokenizer& tokenizer, const Corpus& corpus, const json& identity) {
+                    const Tokenizer& tokenizer, const Corpus& corpus, const TokenPhase& phase, const json& identity) {
   all.files.push_back(write_sources(building, request, corpus));
   all.files.push_back(write_hashed(building, "report.json", dump(all.account) + "\n"));
-  all.files.push_back(write_quarantine(building, corpus, all.chunks));
-  all.files.push_back(write_hashed(building, "tokenizer.json", tokenizer.json()));
+  all.files.push_back(write_quarantine(building, corpus, phase));
+  for (const auto& [name, text] : tokenizer_files(tokenizer)) all.files.push_back(write_hashed(building, name, text));
   json content = identity;
   content["vocab_size"] = tokenizer.vocab_size();
   content["token_bytes"] = token_width(tokenizer.vocab_size());

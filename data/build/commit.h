@@ -8,7 +8,6 @@ namespace plumb::data {
 
 struct Assembled {
   BuildReport report;
-  std::vector<size_t> chunks;  // of the corpus
   std::vector<PartCounts> parts;
   std::vector<HashedFile> files;
   nlohmann::ordered_json account;  // report.json
@@ -20,6 +19,7 @@ Assembled assemble(const BuildRequest&, const Tokenizer&, const Corpus&, const T
 // Writes what is about the whole into `building`, takes away what is not listed, and gives the folder its final name.
 // `identity`: everything that decides the bytes of the dataset.
 void commit_dataset(const std::filesystem::path& building, const std::filesystem::path& final_name, Assembled&&,
-                    const BuildRequest&, const Tokenizer&, const Corpus&, const nlohmann::ordered_json& identity);
+                    const BuildRequest&, const Tokenizer&, const Corpus&, const TokenPhase&,
+                    const nlohmann::ordered_json& identity);
 
 }  // namespace plumb::data

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/files.h"
 #include "core/hash.h"
@@ -9,6 +11,7 @@
 #include "data/build/preparer.h"
 #include "data/build/read_phase.h"
 #include "data/ordered_pool.h"
+#include "data/source/documents.h"
 
 namespace plumb::data {
 
@@ -16,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
-constexpr int kDocumentsVersion = 1;
+constexpr int kDocumentsVersion = 2;
 
 json identity_of(const BuildRequest& request, const Plan& plan, const Preparer& preparer) {
   json id{{"version", kDocumentsVersion}, {"unit_bytes", plan.unit_bytes}, {"rules", preparer.identity()}};
@@ -26,6 +29,8 @@ json identity_of(const BuildRequest& request, const Plan& plan, const Preparer& 
     if (source.max_documents) entry["max_documents"] = *source.max_documents;
     id["sources"].push_back(std::move(entry));
   }
+  const auto pdf = [](const PlannedFile& file) { return file.file.container == Container::pdf; };
+  if (std::any_of(plan.files.begin(), plan.files.end(), pdf)) id["pdf_reader"] = pdf_reader();
   core::Sha256 files;
   for (const auto& file : plan.files) {
     files.update(json{file.source, file.name, file.file.bytes, file.sha256}.dump(-1, ' ', false,
@@ -96,21 +101,25 @@ void Corpus::list_chunks() {
   }
 }
 
-Corpus::ChunkCounts Corpus::counts(size_t chunk) const {
+ReadCounts Corpus::counts(size_t chunk) const {
   const auto path = chunk_files(folder_, chunks_.at(chunk).unit, chunks_[chunk].number).counts;
   try {
-    const auto found = core::parse_json_file(path);
-    return {ReadCounts::from_json(found.at("counts")),
-            found.at("malformed").get<std::vector<std::pair<std::string, std::string>>>()};
+    return ReadCounts::from_json(core::parse_json_file(path).at("counts"));
   } catch (const nlohmann::json::exception&) {
     fail_input(path, "damaged", "remove its folder and build again");
   }
 }
 
+void Corpus::malformed(size_t chunk, const std::function<bool(const std::string& line)>& take) const {
+  const int64_t rows = counts(chunk).malformed;
+  if (rows == 0) return;
+  read_malformed(chunk_files(folder_, chunks_[chunk].unit, chunks_[chunk].number).malformed, rows, take);
+}
+
 void Corpus::find_duplicates(const BuildRequest& request, Meter& meter) {
   const Fingerprinter fingerprinter(request.dedup);
   if (!fingerprinter.active()) {
-    for (size_t chunk = 0; chunk < chunks_.size(); ++chunk) survivors_ += counts(chunk).counts.stored;
+    for (size_t chunk = 0; chunk < chunks_.size(); ++chunk) survivors_ += counts(chunk).stored;
     return;
   }
   Deduplicator::Plan plan;

@@ -28,11 +28,9 @@ class Corpus {
     uint16_t source = 0;
   };
   const std::vector<Chunk>& chunks() const { return chunks_; }
-  struct ChunkCounts {
-    ReadCounts counts;
-    std::vector<std::pair<std::string, std::string>> malformed;
-  };
-  ChunkCounts counts(size_t chunk) const;
+  ReadCounts counts(size_t chunk) const;
+  // The malformed rows of a chunk as lines of quarantine.jsonl, until `take` gives false.
+  void malformed(size_t chunk, const std::function<bool(const std::string& line)>& take) const;
 
   enum class Fate { kept, exact, near, repeated };  // repeated: nothing is left beside passages that stood before
   // Every stored document of a chunk in order. What is not kept comes without its text.

@@ -119,6 +119,19 @@ Shape Shape::from_json(const nlohmann::ordered_json& object) {
   return shape;
 }
 
+json report_sections(const ReadCounts& read, const Shape& shape) {
+  const json picture = shape.json();
+  return {{"bytes_read", read.bytes},
+          {"left_out", read.left_out},
+          {"clean", read.clean.json()},
+          {"privacy", read.privacy.json()},
+          {"decontamination", read.contamination.json()},
+          {"languages", picture["languages"]},
+          {"domains", picture["domains"]},
+          {"other_domains", picture["other_domains"]},
+          {"lengths", {{"bytes", picture["bytes"]}, {"tokens", picture["tokens"]}}}};
+}
+
 BuildReport& operator+=(BuildReport& to, const BuildReport& from) {
   to.documents += from.documents, to.kept += from.kept, to.held_out += from.held_out;
   to.malformed += from.malformed, to.filtered += from.filtered, to.personal += from.personal;

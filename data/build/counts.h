@@ -45,6 +45,9 @@ struct Shape {
   void bound();
 };
 
+// The sections of report.json that are made of these, each of them there however little was counted.
+nlohmann::ordered_json report_sections(const ReadCounts&, const Shape&);
+
 BuildReport& operator+=(BuildReport&, const BuildReport&);
 
 // The part of a URL that somebody registered: example.co.kr of https://www.example.co.kr/x. Known are the two-level

@@ -73,7 +73,8 @@ Plan make_plan(const BuildRequest& request, const std::filesystem::path& cache, 
     if (first + files[s].size() > UINT32_MAX) fail_input(source.path, "expected fewer than 2^32 files");
     for (size_t f = 0; f < files[s].size(); ++f) {
       plan.files.push_back({files[s][f], static_cast<uint16_t>(s), static_cast<uint32_t>(f),
-                            name_below(root, files[s][f].path.string()), scans[f].sha256, scans[f].ranges});
+                            name_below(root, files[s][f].path.string()), scans[f].scan.sha256, scans[f].scan.ranges,
+                            scans[f].stamp});
     }
     cut_source(request, static_cast<uint16_t>(s), first, plan);
   }

@@ -6,6 +6,7 @@
 
 #include "data/build/crew.h"
 #include "data/build/meter.h"
+#include "data/build/scans.h"
 #include "data/source/source.h"
 
 namespace plumb::data {
@@ -17,6 +18,7 @@ struct PlannedFile {
   std::string name;    // below the source's folder: the same wherever that lies
   std::string sha256;
   std::vector<FileRange> ranges;
+  FileStamp stamp;  // of a local file, when it was hashed
 };
 
 // What one task reads: files of one source, or a range of one.

@@ -2,16 +2,6 @@
 
 namespace plumb::data {
 
-namespace {
-
-std::string domain_of(const Record& record) {
-  if (!record.fields.is_object()) return "";
-  const auto url = record.fields.find("url");
-  return url != record.fields.end() && url->is_string() ? registrable_domain(url->get_ref<const std::string&>()) : "";
-}
-
-}  // namespace
-
 Preparer::Preparer(const BuildRequest& request)
     : cleaner_(request.clean),
       redactor_(request.privacy),
@@ -71,7 +61,7 @@ void Preparer::prepare(Record&& record, const std::string& source, uint32_t file
   StoredDocument document;
   document.file = file;
   document.line = whole_file ? 0 : static_cast<uint64_t>(record.line);
-  document.domain = domain_of(record);
+  document.domain = registrable_domain(record.url);
   document.text = std::move(record.text), document.messages = std::move(record.messages);
   counts.bytes += static_cast<int64_t>(document.text.size());
   for (const auto& message : document.messages) {

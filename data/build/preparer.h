@@ -19,7 +19,6 @@ namespace plumb::data {
 struct Prepared {
   std::string documents;  // append_document's
   std::vector<Fingerprint> fingerprints;
-  std::vector<std::pair<std::string, std::string>> malformed;  // "file:line" and reason
   ReadCounts counts;
 };
 

@@ -28,13 +28,15 @@ Position position_from(const json& cells) {
 // that starts behind a chunk makes the same jobs as one that came from the beginning.
 struct Job {
   std::vector<std::pair<uint32_t, Record>> records;  // with the file
-  std::vector<std::pair<std::string, std::string>> malformed;
+  std::string malformed;                             // lines of quarantine.jsonl
+  int64_t malformed_rows = 0;
   size_t bytes = 0;
   Position after;
 };
 
 struct Result {
   Prepared prepared;
+  std::string malformed;
   Position after;
 };
 
@@ -60,6 +62,7 @@ class UnitReading {
     const size_t first = at_.stretch;
     for (size_t s = first; s < unit_.stretches.size(); ++s) {
       if (s > first) at_.stretch = s, at_.rows = 0, at_.offset = 0, at_.line = 0;
+      submit_full(pool);
       read_stretch(pool);
     }
     at_.stretch = unit_.stretches.size();
@@ -76,6 +79,7 @@ class UnitReading {
       const auto counts = chunk_files(folder_, number_, chunk_).counts;
       if (!std::filesystem::exists(counts)) return;
       at_ = position_from(core::parse_json_file(counts).at("after"));
+      chunk_stretch_ = at_.stretch;
       meter_.add(std::min(unit_.bytes, at_.offset));
     }
   }
@@ -101,21 +105,32 @@ class UnitReading {
       if (skip-- > 0) return true;
       ++at_.taken, ++at_.rows;
       at_.offset = record.offset, at_.line = record.line;
-      job_.bytes += record.text.size() + 64;
+      record.key = {}, record.where = {};
+      job_.bytes += record.text.size() + record.url.size() + 64;
       for (const auto& message : record.messages) job_.bytes += message.content.size() + message.context.size();
       job_.records.emplace_back(stretch.file, std::move(record));
-      if (job_.bytes >= std::min<uint64_t>(kJobBytes, plan_.unit_bytes)) submit(pool);
+      submit_full(pool);
       return true;
     };
     const std::string path = planned.file.path.string();
-    visit.on_malformed = [&](const std::string& where, const std::string& reason) {
+    visit.on_malformed = [&](const Malformed& found) {
       if (skip-- > 0) return;
       ++at_.taken, ++at_.rows;
       // Under the name that does not depend on where the source lies.
-      job_.malformed.emplace_back(where.starts_with(path) ? planned.name + where.substr(path.size()) : where, reason);
+      const auto where = found.where.starts_with(path) ? planned.name + found.where.substr(path.size()) : found.where;
+      job_.malformed += malformed_line(where, found.reason);
+      ++job_.malformed_rows;
+      job_.bytes += where.size() + found.reason.size() + 64;
+      if (!found.row) return;  // of damage there is no place behind which reading could go on
+      at_.offset = found.offset, at_.line = found.line;
+      submit_full(pool);
     };
     visit_file(source_, planned.file, planned.index, range, visit);
     meter_.add(whole ? planned.file.bytes - std::min(planned.file.bytes, seen) : unit_.bytes);
+  }
+
+  void submit_full(OrderedPool<Job, Result>& pool) {
+    if (job_.bytes >= std::min<uint64_t>(kJobBytes, plan_.unit_bytes)) submit(pool);
   }
 
   void submit(OrderedPool<Job, Result>& pool) {
@@ -127,9 +142,8 @@ class UnitReading {
   Result prepare(Job&& job) const {
     Result result;
     result.after = job.after;
-    result.prepared.malformed = std::move(job.malformed);
-    const auto malformed = static_cast<int64_t>(result.prepared.malformed.size());
-    result.prepared.counts.documents = result.prepared.counts.malformed = malformed;
+    result.malformed = std::move(job.malformed);
+    result.prepared.counts.documents = result.prepared.counts.malformed = job.malformed_rows;
     for (auto& [file, record] : job.records) {
       preparer_.prepare(std::move(record), name_, file, is_document(plan_.files[file].file.container), result.prepared);
     }
@@ -142,8 +156,9 @@ class UnitReading {
     documents_->write(prepared.documents);
     for (const auto& fingerprint : prepared.fingerprints) fingerprints_->add(fingerprint);
     chunk_counts_ += prepared.counts;
-    chunk_bytes_ += prepared.documents.size();
-    malformed_.insert(malformed_.end(), prepared.malformed.begin(), prepared.malformed.end());
+    if (!done.malformed.empty() && !malformed_) malformed_.emplace(chunk_files(folder_, number_, chunk_).malformed);
+    if (malformed_) malformed_->write(done.malformed);
+    chunk_bytes_ += prepared.documents.size() + done.malformed.size();
     if (chunk_bytes_ >= plan_.unit_bytes) close_chunk(done.after);
   }
 
@@ -153,16 +168,28 @@ class UnitReading {
     if (preparer_.fingerprinter().active()) fingerprints_.emplace(files.fingerprints, preparer_.fingerprinter());
   }
 
+  // What stands in a chunk is what was hashed, or the chunk does not come to be: the name of its folder says so.
+  void check_unchanged(const Position& after) {
+    for (; chunk_stretch_ < unit_.stretches.size(); ++chunk_stretch_) {
+      const auto& planned = plan_.files[unit_.stretches[chunk_stretch_].file];
+      const auto path = planned.file.path.string();
+      if (planned.file.version.empty() && stamp_of(path) != planned.stamp) fail_changed(path);
+      if (chunk_stretch_ == after.stretch) return;
+    }
+  }
+
   void close_chunk(const Position& after) {
+    check_unchanged(after);
     if (!documents_) open_chunk();
     documents_->commit();
     if (fingerprints_) fingerprints_->commit();
-    documents_.reset(), fingerprints_.reset();
-    const json counts{{"after", position_json(after)}, {"counts", chunk_counts_.json()}, {"malformed", malformed_}};
+    if (malformed_) malformed_->commit();
+    documents_.reset(), fingerprints_.reset(), malformed_.reset();
+    const json counts{{"after", position_json(after)}, {"counts", chunk_counts_.json()}};
     core::write_text(chunk_files(folder_, number_, chunk_).counts,
                      counts.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
     ++chunk_;
-    chunk_counts_ = {}, chunk_bytes_ = 0, malformed_.clear();
+    chunk_counts_ = {}, chunk_bytes_ = 0;
   }
 
   const Plan& plan_;
@@ -178,8 +205,9 @@ class UnitReading {
   Job job_;
   Position at_;
   size_t chunk_ = 0, chunk_bytes_ = 0;
+  size_t chunk_stretch_ = 0;  // the first whose rows may stand in this chunk
   ReadCounts chunk_counts_;
-  std::vector<std::pair<std::string, std::string>> malformed_;
+  std::optional<core::AtomicFile> malformed_;
   std::optional<StoredWriter> documents_;
   std::optional<FingerprintWriter> fingerprints_;
 };
@@ -188,7 +216,8 @@ class UnitReading {
 
 ChunkFiles chunk_files(const std::filesystem::path& folder, size_t unit, size_t chunk) {
   const auto stem = fmt::format("docs-{:05}-{:03}", unit, chunk);
-  return {folder / (stem + ".zst"), folder / (stem + ".fingerprints"), folder / (stem + ".json")};
+  return {folder / (stem + ".zst"), folder / (stem + ".fingerprints"), folder / (stem + ".malformed"),
+          folder / (stem + ".json")};
 }
 
 std::filesystem::path unit_file(const std::filesystem::path& folder, size_t unit) {

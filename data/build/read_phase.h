@@ -1,6 +1,7 @@
 // Rows to stored documents, unit by unit. A unit becomes one or more chunks of about unit_bytes of text, each in files
 // of its own, so that a killed build goes on where its last chunk ended:
-//   docs-UUUUU-CCC.zst, docs-UUUUU-CCC.fingerprints (with deduplication), docs-UUUUU-CCC.json last; unit-UUUUU.json
+//   docs-UUUUU-CCC.zst, docs-UUUUU-CCC.fingerprints (with deduplication), docs-UUUUU-CCC.malformed (if any row is; the
+//   lines of quarantine.jsonl), docs-UUUUU-CCC.json last; unit-UUUUU.json
 #pragma once
 
 #include "data/build/plan.h"
@@ -13,12 +14,12 @@ struct Position {
   size_t stretch = 0;
   int64_t taken = 0;    // records and malformed rows of the whole unit so far
   int64_t rows = 0;     // of them in this stretch
-  uint64_t offset = 0;  // first byte of the last record, where its container knows; 0: count rows instead
-  int64_t line = 0;     // of that record
+  uint64_t offset = 0;  // first byte of the last row, where its container knows; 0: count rows instead
+  int64_t line = 0;     // of that row
 };
 
 struct ChunkFiles {
-  std::filesystem::path documents, fingerprints, counts;
+  std::filesystem::path documents, fingerprints, malformed, counts;
 };
 ChunkFiles chunk_files(const std::filesystem::path& folder, size_t unit, size_t chunk);
 std::filesystem::path unit_file(const std::filesystem::path& folder, size_t unit);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -23,23 +24,8 @@ namespace fs = std::filesystem;
 // A file whose time is this young when it is hashed could still change within the same tick of the clock.
 constexpr int64_t kSettled = 2'000'000'000;  // ns
 
-// What a local file looked like when it was scanned.
-struct Stamp {
-  uint64_t bytes = 0, inode = 0, device = 0;
-  int64_t changed = 0;  // ns
-  bool operator==(const Stamp&) const = default;
-};
-
-Stamp stamp_of(const std::string& file) {
-  struct stat status {};
-  if (::stat(file.c_str(), &status) != 0) fail_input(file, std::string("cannot be read: ") + std::strerror(errno));
-  if (!S_ISREG(status.st_mode)) fail_input(file, "expected a regular file, found something else");
-  return {static_cast<uint64_t>(status.st_size), status.st_ino, status.st_dev,
-          int64_t{status.st_mtim.tv_sec} * 1'000'000'000 + status.st_mtim.tv_nsec};
-}
-
 struct Known {
-  Stamp stamp;
+  FileStamp stamp;
   FileScan scan;
 };
 using Table = std::map<std::string, Known>;
@@ -50,7 +36,7 @@ bool parse_line(const std::string& line, std::string& name, Known& known) {
   std::istringstream words(line);
   size_t ranges = 0;
   auto& stamp = known.stamp;
-  words >> stamp.bytes >> stamp.inode >> stamp.device >> stamp.changed >> known.scan.sha256 >> ranges;
+  words >> stamp.bytes >> stamp.inode >> stamp.device >> stamp.modified >> stamp.changed >> known.scan.sha256 >> ranges;
   if (!words || known.scan.sha256.size() != 64 || ranges == 0 || ranges > line.size()) return false;
   known.scan.ranges.resize(ranges);
   for (size_t i = 0; i < ranges; ++i) {
@@ -76,8 +62,8 @@ void save_table(const fs::path& path, const Table& table) {
   for (const auto& [name, known] : table) {
     if (name.find('\n') != std::string::npos) continue;
     const auto& [stamp, scan] = known;
-    text += fmt::format("{} {} {} {} {} {}", stamp.bytes, stamp.inode, stamp.device, stamp.changed, scan.sha256,
-                        scan.ranges.size());
+    text += fmt::format("{} {} {} {} {} {} {}", stamp.bytes, stamp.inode, stamp.device, stamp.modified, stamp.changed,
+                        scan.sha256, scan.ranges.size());
     for (const auto& range : scan.ranges) text += fmt::format(" {} {}", range.begin, range.first_line);
     text += " " + name + "\n";
   }
@@ -98,7 +84,7 @@ class Scanner {
     for (const auto& file : files) {
       const bool local = file.version.empty();
       names_.push_back(local ? fs::absolute(file.path).lexically_normal().string() : file.path.string());
-      stamps_.push_back(local ? stamp_of(names_.back()) : Stamp{file.bytes, 0, 0, 0});
+      stamps_.push_back(local ? stamp_of(names_.back()) : FileStamp{.bytes = file.bytes});
     }
   }
 
@@ -120,19 +106,22 @@ class Scanner {
     else
       scan_with_others(folder, crew);
     Table settled = table_;
-    std::erase_if(settled, [&](const auto& entry) { return entry.second.stamp.changed > before - kSettled; });
+    std::erase_if(settled, [&](const auto& entry) {
+      const auto& stamp = entry.second.stamp;
+      return std::max(stamp.modified, stamp.changed) > before - kSettled;
+    });
     save_table(path, settled);
   }
 
-  std::vector<FileScan> scans() const {
-    std::vector<FileScan> scans;
+  std::vector<ScannedFile> scans() const {
+    std::vector<ScannedFile> scans;
     for (size_t i = 0; i < files_.size(); ++i) {
       const auto found = table_.find(names_[i]);
       const bool local = files_[i].version.empty();
       if (found == table_.end() || (local && stamp_of(names_[i]) != stamps_[i])) {
-        fail_input(files_[i].path, "changed while it was read", "build again when it is complete");
+        fail_changed(files_[i].path);
       }
-      scans.push_back(found->second.scan);
+      scans.push_back({found->second.scan, stamps_[i]});
     }
     return scans;
   }
@@ -161,7 +150,7 @@ class Scanner {
     std::string list;
     for (const size_t at : missing_) {
       const auto& stamp = stamps_[at];
-      list += fmt::format("{} {} {} {}\n", names_[at], stamp.bytes, stamp.changed, stamp.inode);
+      list += fmt::format("{} {} {} {} {}\n", names_[at], stamp.bytes, stamp.modified, stamp.changed, stamp.inode);
     }
     const auto work = folder / fmt::format("{}-{}", core::sha256(list).substr(0, 16), options.parts);
     fs::create_directories(work);
@@ -183,15 +172,28 @@ class Scanner {
   int threads_;
   Meter& meter_;
   std::vector<std::string> names_;
-  std::vector<Stamp> stamps_;
+  std::vector<FileStamp> stamps_;
   std::vector<size_t> missing_;
   Table table_;
 };
 
 }  // namespace
 
-std::vector<FileScan> scan_files(const fs::path& cache, const std::string& name, const std::vector<SourceFile>& files,
-                                 uint64_t range_bytes, Crew::Options crew, int threads, Meter& meter) {
+FileStamp stamp_of(const std::string& file) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) fail_input(file, std::string("cannot be read: ") + std::strerror(errno));
+  if (!S_ISREG(status.st_mode)) fail_input(file, "expected a regular file, found something else");
+  const auto ns = [](const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; };
+  return {static_cast<uint64_t>(status.st_size), status.st_ino, status.st_dev, ns(status.st_mtim), ns(status.st_ctim)};
+}
+
+void fail_changed(const fs::path& file) {
+  fail_input(file, "changed while it was read", "build again when it is complete");
+}
+
+std::vector<ScannedFile> scan_files(const fs::path& cache, const std::string& name,
+                                    const std::vector<SourceFile>& files, uint64_t range_bytes, Crew::Options crew,
+                                    int threads, Meter& meter) {
   Scanner scanner(files, range_bytes, threads, meter);
   scanner.run(cache / ".digests", name, crew);
   return scanner.scans();

@@ -1,4 +1,4 @@
-// Digest and cuts of source files, remembered by path, size, time and inode, so that only what is new or changed is
+// Digest and cuts of source files, remembered by path, size, times and inode, so that only what is new or changed is
 // read again at the next start.
 #pragma once
 
@@ -12,9 +12,23 @@
 
 namespace plumb::data {
 
+// What a local file looks like from outside. The time of change is the kernel's own: nobody sets it back, as `touch`
+// and tools that copy or unpack files do with the time of modification.
+struct FileStamp {
+  uint64_t bytes = 0, inode = 0, device = 0;
+  int64_t modified = 0, changed = 0;  // ns
+  bool operator==(const FileStamp&) const = default;
+};
+FileStamp stamp_of(const std::string& file);
+[[noreturn]] void fail_changed(const std::filesystem::path& file);
+
+struct ScannedFile {
+  FileScan scan;
+  FileStamp stamp;  // of a local file, as it was scanned
+};
 // In the order of `files`. `name` tells the list apart from others in the cache; processes share the work.
-std::vector<FileScan> scan_files(const std::filesystem::path& cache, const std::string& name,
-                                 const std::vector<SourceFile>& files, uint64_t range_bytes, Crew::Options crew,
-                                 int threads, Meter&);
+std::vector<ScannedFile> scan_files(const std::filesystem::path& cache, const std::string& name,
+                                    const std::vector<SourceFile>& files, uint64_t range_bytes, Crew::Options crew,
+                                    int threads, Meter&);
 
 }  // namespace plumb::data

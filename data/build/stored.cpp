@@ -3,9 +3,11 @@
 #include <zstd.h>
 
 #include <cstring>
+#include <fstream>
 
 #include "core/error.h"
 #include "core/files.h"
+#include "core/json.h"
 #include "data/source/bytes.h"
 
 namespace plumb::data {
@@ -53,6 +55,26 @@ class Cursor {
 };
 
 }  // namespace
+
+std::string malformed_line(const std::string& where, const std::string& reason) {
+  const nlohmann::ordered_json line{{"where", where}, {"reason", reason}};
+  return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string malformed_said(const std::string& line) {
+  const auto row = core::parse_json(line, "malformed row");
+  return row.value("where", "") + ": " + row.value("reason", "");
+}
+
+void read_malformed(const std::filesystem::path& file, int64_t rows,
+                    const std::function<bool(const std::string& line)>& take) {
+  std::ifstream lines(file, std::ios::binary);
+  std::string line;
+  for (int64_t row = 0; row < rows; ++row) {
+    if (!std::getline(lines, line)) fail_input(file, "damaged", "remove its folder and build again");
+    if (!take(line)) return;
+  }
+}
 
 void append_document(std::string& out, const StoredDocument& document) {
   const size_t start = out.size();

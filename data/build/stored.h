@@ -1,4 +1,5 @@
-// Documents between reading and tokenising: as they will be trained on, in files of zstd-compressed records.
+// Between reading and tokenising: documents as they will be trained on, in files of zstd-compressed records, and the
+// malformed rows, as lines of quarantine.jsonl.
 #pragma once
 
 #include <filesystem>
@@ -17,6 +18,13 @@ struct StoredDocument {
   std::string text;  // or messages
   std::vector<Message> messages;
 };
+
+// A line of quarantine.jsonl, and how it is said in a message.
+std::string malformed_line(const std::string& where, const std::string& reason);
+std::string malformed_said(const std::string& line);
+// The first `rows` lines of a file that a build wrote, until `take` gives false.
+void read_malformed(const std::filesystem::path& file, int64_t rows,
+                    const std::function<bool(const std::string& line)>& take);
 
 void append_document(std::string& out, const StoredDocument& document);
 

@@ -35,6 +35,10 @@ bool says_nothing(const Record& record) {
   return answers && !answered;
 }
 
+std::filesystem::path refused_file(const std::filesystem::path& folder, size_t chunk) {
+  return folder / fmt::format("part-{:05}.malformed", chunk);
+}
+
 class ChunkTokeniser {
  public:
   ChunkTokeniser(const BuildRequest& request, const Tokenizer& tokenizer, const ChatTemplate& chat,
@@ -45,6 +49,7 @@ class ChunkTokeniser {
         corpus_(corpus),
         held_out_(held_out),
         chunk_(chunk),
+        malformed_file_(refused_file(folder, chunk)),
         source_(corpus.chunks()[chunk].source),
         format_(request.sources[source_].format),
         writer_(folder, {chunk, tokenizer.vocab_size(), request.sequence_length, request.packing, tokenizer.digest(),
@@ -52,7 +57,7 @@ class ChunkTokeniser {
 
   PartResult run(int threads) {
     auto& report = result_.report;
-    const auto read = corpus_.counts(chunk_).counts;
+    const auto read = corpus_.counts(chunk_);
     report.documents = read.documents, report.malformed = read.malformed, report.filtered = read.filtered;
     report.personal = read.personal, report.contaminated = read.contaminated;
     OrderedPool<std::vector<Work>, Batch> pool(
@@ -73,6 +78,7 @@ class ChunkTokeniser {
     });
     pool.submit(std::move(job));
     pool.finish();
+    if (malformed_) malformed_->commit();
     result_.files = writer_.finish();
     result_.documents = static_cast<uint64_t>(writer_.documents()), result_.tokens = writer_.tokens();
     result_.rows = static_cast<uint64_t>(writer_.rows()), result_.spans = writer_.spans();
@@ -94,7 +100,7 @@ class ChunkTokeniser {
   struct Done {
     Sample sample;
     Origin origin;
-    std::string language, domain, where;
+    std::string language, domain, where, refused;  // refused: why the tokenizer gave up
     int64_t bytes = 0;
     bool empty = false;
   };
@@ -119,9 +125,14 @@ class ChunkTokeniser {
       done.bytes = bytes_of(work.record);
       done.empty = says_nothing(work.record);
       if (!done.empty) {
-        done.sample = make_sample(work.record, format_, tokenizer_, chat_, request_.loss_on, request_.special_in_text,
-                                  &batch.counts);
-        if (work.cut) done.sample.ids.pop_back(), done.sample.weight.pop_back();
+        try {
+          done.sample = make_sample(work.record, format_, tokenizer_, chat_, request_.loss_on, request_.special_in_text,
+                                    &batch.counts);
+        } catch (const TextRefused& error) {
+          if (request_.strict) throw;
+          done.refused = error.message();
+        }
+        if (work.cut && !done.sample.ids.empty()) done.sample.ids.pop_back(), done.sample.weight.pop_back();
         done.empty = done.sample.ids.size() < 2;
       }
       batch.done.push_back(std::move(done));
@@ -136,7 +147,10 @@ class ChunkTokeniser {
     for (auto& done : batch.done) {
       const auto length = static_cast<int64_t>(done.sample.ids.size());
       const bool too_long = length > request_.sequence_length && !(format_ == "text" && request_.packing == "concat");
-      if (done.empty) {
+      if (!done.refused.empty()) {
+        ++report.malformed;
+        refuse(done);
+      } else if (done.empty) {
         ++report.empty;
       } else if (too_long && request_.too_long != "split") {
         if (request_.too_long == "error") {
@@ -158,12 +172,22 @@ class ChunkTokeniser {
     }
   }
 
+  void refuse(const Done& done) {
+    if (!malformed_) malformed_.emplace(malformed_file_);
+    const auto& name = corpus_.plan().files.at(done.origin.file).name;
+    const auto where = done.origin.line == 0 ? name : name + ":" + std::to_string(done.origin.line);
+    malformed_->write(malformed_line(where, done.refused));
+    ++result_.refused;
+  }
+
   const BuildRequest& request_;
   const Tokenizer& tokenizer_;
   const ChatTemplate& chat_;
   const Corpus& corpus_;
   const HeldOut& held_out_;
   size_t chunk_;
+  std::filesystem::path malformed_file_;
+  std::optional<core::AtomicFile> malformed_;
   uint16_t source_;
   std::string format_;
   PartWriter writer_;
@@ -215,11 +239,15 @@ std::filesystem::path TokenPhase::file(size_t chunk) const { return folder_ / fm
 void TokenPhase::tokenise(size_t chunk, int threads) const {
   const auto done = ChunkTokeniser(request_, tokenizer_, chat_, corpus_, held_out_, chunk, folder_).run(threads);
   core::write_text(file(chunk), done.json().dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
-  meter_.add(static_cast<uint64_t>(corpus_.counts(chunk).counts.bytes));
+  meter_.add(static_cast<uint64_t>(corpus_.counts(chunk).bytes));
 }
 
 PartResult TokenPhase::result(size_t chunk) const {
   return PartResult::from_json(core::parse_json_file(file(chunk)), file(chunk));
+}
+
+void TokenPhase::malformed(size_t chunk, const std::function<bool(const std::string& line)>& take) const {
+  read_malformed(refused_file(folder_, chunk), result(chunk).refused, take);
 }
 
 json PartResult::json() const {
@@ -227,7 +255,7 @@ json PartResult::json() const {
   for (const auto& file : files) list.push_back({file.name, file.bytes, file.root, file.blocks});
   return {{"documents", documents}, {"tokens", tokens},        {"rows", rows},          {"spans", spans},
           {"files", list},          {"report", report.json()}, {"shape", shape.json()}, {"exact", exact},
-          {"near", near},           {"repeated", repeated}};
+          {"near", near},           {"repeated", repeated},    {"refused", refused}};
 }
 
 PartResult PartResult::from_json(const nlohmann::ordered_json& object, const std::string& where) {
@@ -243,6 +271,7 @@ PartResult PartResult::from_json(const nlohmann::ordered_json& object, const std
     result.shape = Shape::from_json(object.at("shape"));
     result.exact = object.at("exact").get<int64_t>(), result.near = object.at("near").get<int64_t>();
     result.repeated = object.at("repeated").get<int64_t>();
+    result.refused = object.at("refused").get<int64_t>();
     return result;
   } catch (const nlohmann::json::exception&) {
     fail_input(where, "damaged", "remove its folder and build again");

@@ -1,4 +1,5 @@
 // Stored documents to parts of a dataset, chunk by chunk: part-NNNNN.json says that the files of part NNNNN are whole.
+// part-NNNNN.malformed has those that the tokenizer gave up on, if there are any.
 #pragma once
 
 #include "data/build/corpus.h"
@@ -13,6 +14,7 @@ struct PartResult {
   BuildReport report;
   Shape shape;
   int64_t exact = 0, near = 0, repeated = 0;  // of report.duplicates
+  int64_t refused = 0;                        // of report.malformed: by the tokenizer
   nlohmann::ordered_json json() const;
   static PartResult from_json(const nlohmann::ordered_json&, const std::string& where);
 };
@@ -27,6 +29,8 @@ class TokenPhase {
   bool done(size_t chunk) const { return std::filesystem::exists(file(chunk)); }
   void tokenise(size_t chunk, int threads) const;
   PartResult result(size_t chunk) const;
+  // The documents of a chunk that the tokenizer gave up on as lines of quarantine.jsonl, until `take` gives false.
+  void malformed(size_t chunk, const std::function<bool(const std::string& line)>& take) const;
   const HeldOut& held_out() const { return held_out_; }
 
  private:

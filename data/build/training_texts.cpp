@@ -36,9 +36,8 @@ void TrainingTexts::check_any() const {
   ReadCounts all;
   std::string first;
   for (size_t chunk = 0; chunk < corpus.chunks().size(); ++chunk) {
-    const auto read = corpus.counts(chunk);
-    all += read.counts;
-    if (first.empty() && !read.malformed.empty()) first = read.malformed[0].first + ": " + read.malformed[0].second;
+    all += corpus.counts(chunk);
+    if (first.empty()) corpus.malformed(chunk, [&](const auto& line) { return first = malformed_said(line), false; });
   }
   fail_input("data.sources",
              fmt::format("no text came out of {} rows: {} malformed, {} dropped by rules{}", all.documents,

@@ -5,6 +5,7 @@
 
 #include <cstring>
 
+#include "data/account/account.h"
 #include "data_files.h"
 #include "fake_dataset.h"
 #include "fake_tokenizer.h"
@@ -150,6 +151,47 @@ TEST_F(MegatronTest, NothingIsOverwritten) {
   EXPECT_THAT(printed_error([&] { import_megatron(prefix(), folder_ / "new", tokenizer_, 64, "concat"); }),
               HasSubstr("another tokenizer"));
   EXPECT_FALSE(std::filesystem::exists(folder_ / "new"));
+}
+
+// The account of what no build of ours counted: its tables, and nothing where there is nothing to say.
+TEST_F(MegatronTest, AnImportHasAnAccount) {
+  const FakeDataset documents("d", 50, 64, "concat", 100);
+  export_megatron(documents, prefix(), 300);
+  class Wide : public FakeTokenizer {
+   public:
+    int64_t vocab_size() const override { return 30000; }
+  } tokenizer;
+  import_megatron(prefix(), folder_ / "imported", tokenizer, 64, "best_fit");
+  const auto account = read_account(*Dataset::open(folder_ / "imported"));
+  int64_t lengths = 0;
+  for (const auto& count : account.report["lengths"]["tokens"]) lengths += count.get<int64_t>();
+  EXPECT_EQ(lengths, 50);
+  EXPECT_EQ(account.report["sources"][0]["kept"], 50);
+  EXPECT_THAT(report_html(account), HasSubstr("corpus"));
+  EXPECT_THAT(eu_summary(account), HasSubstr("| corpus | _to be stated by the provider_ | 50 |"));
+  EXPECT_EQ(croissant(account)["distribution"].size(), 2u);
+}
+
+// As imports were written before they had one, and as nobody writes it.
+TEST_F(MegatronTest, AnAccountWithoutSectionsIsReadOrRefused) {
+  class Told : public FakeDataset {
+   public:
+    explicit Told(std::string report) : FakeDataset("told", 3, 64, "concat"), report_(std::move(report)) {}
+    std::string text_file(const std::string& name) const override { return name == "report.json" ? report_ : ""; }
+
+   private:
+    std::string report_;
+  };
+  const auto all = [](const std::string& sections) {
+    const auto account = read_account(Told("{\"format\":\"plumb-report-1\"" + sections + "}"));
+    return report_html(account) + eu_summary(account) + croissant(account).dump();
+  };
+  EXPECT_THAT(all(R"(,"totals":{"kept":5},"sources":[{"name":"old"}])"), HasSubstr("old"));
+  EXPECT_THAT(all(R"(,"clean":{},"privacy":{},"lengths":{},"duplicates":{})"), HasSubstr("told"));
+  for (const char* key : {"totals", "sources", "clean", "privacy", "languages", "lengths", "tokenizer", "rules"}) {
+    const auto error = printed_error([&] { all(",\"" + std::string(key) + "\":7"); });
+    EXPECT_THAT(error, HasSubstr("\"" + std::string(key) + "\" is of another type")) << key;
+  }
 }
 
 }  // namespace

@@ -69,11 +69,12 @@ class Report(unittest.TestCase):
         notes = [{"text": f"note number {i}, of some length", "url": f"https://www.site{i % 3}.example.com/{i}"} for i in range(50)]
         notes += notes[:7]
         notes.append({"text": f"write to {SECRET} today", "url": "https://a.example.org/"})
-        lines = [json.dumps(note) for note in notes] + ["{not json", '{"text": "   "}']
+        lines = [json.dumps(note) for note in notes] + [f'{{"id": "{SECRET}", "text": "{SECRET}', '{"text": "   "}']
         (cls.folder / "notes.jsonl").write_text("\n".join(lines) + "\n")
         (cls.folder / "made.jsonl").write_text(json.dumps({"text": "a text that a model wrote, of one hundred and some bytes " * 3}) + "\n")
         run = lambda *words: subprocess.run([PLUMB, *words], cwd=cls.folder, capture_output=True, text=True, check=True).stdout
         cls.ledger = run("data", "build", "config.yaml")
+        cls.strict = subprocess.run([PLUMB, "data", "build", "config.yaml", "data.strict=true"], cwd=cls.folder, capture_output=True, text=True)
         cls.dataset = re.search(r"folder\s+(\S+)\n\Z", cls.ledger).group(1)
         run("data", "report", cls.dataset + "/", "--out", "report")
         cls.files = {path.name: path.read_text() for path in (cls.folder / "report").iterdir()}
@@ -102,7 +103,11 @@ class Report(unittest.TestCase):
     def test_no_value_of_a_person_and_no_foreign_markup_gets_out(self):
         for name, text in self.files.items():
             self.assertNotIn("kim.minsu", text, name)
-        self.assertNotIn("kim.minsu", self.ledger)
+        self.assertNotIn("kim.minsu", self.ledger + self.strict.stdout + self.strict.stderr)
+        self.assertIn("notes.jsonl:59", self.strict.stderr)
+        for path in pathlib.Path(self.dataset).glob("*.json*"):
+            self.assertNotIn("kim.minsu", path.read_text(), path.name)
+        self.assertIn("notes.jsonl:59", (pathlib.Path(self.dataset) / "quarantine.jsonl").read_text())
         self.assertNotIn("notes <b>", self.files["report.html"])
         self.assertIn("notes &lt;b&gt;", self.files["report.html"])
         self.assertNotRegex(self.files["report.html"], r"(?i)<script|src=|href=|url\(")
