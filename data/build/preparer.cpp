@@ -5,10 +5,24 @@ namespace plumb::data {
 Preparer::Preparer(const BuildRequest& request)
     : cleaner_(request.clean),
       redactor_(request.privacy),
-      contamination_(request.decontaminate, request.evaluation_texts),
+      contamination_(request.decontaminate, as_documents(request.evaluation_texts)),
       fingerprinter_(request.dedup) {
   const SubstringDeduplicator substring(request.dedup, "");
   if (substring.active()) substring_ = substring.identity();
+}
+
+// Items as they would stand in a document that is stored: in the same normal form, with the same values taken out. Else
+// what is in both would not be equal.
+std::vector<NamedTexts> Preparer::as_documents(std::vector<NamedTexts> sets) const {
+  CleanCounts repairs;
+  PrivacyCounts values;
+  for (auto& set : sets) {
+    for (auto& text : set.texts) {
+      if (cleaner_.active()) cleaner_.normalize(text, repairs);
+      if (std::string redacted = text; redactor_.active() && redactor_.redact(redacted, values)) text.swap(redacted);
+    }
+  }
+  return sets;
 }
 
 nlohmann::ordered_json Preparer::identity() const {

@@ -31,6 +31,7 @@ class Preparer {
   void prepare(Record&& record, const std::string& source, uint32_t file, bool whole_file, Prepared& out) const;
 
  private:
+  std::vector<NamedTexts> as_documents(std::vector<NamedTexts> sets) const;
   bool keep_text(StoredDocument& document, const std::string& source, ReadCounts& counts) const;
   bool keep_messages(StoredDocument& document, const std::string& source, ReadCounts& counts) const;
 

@@ -73,6 +73,21 @@ TEST_F(BuildLimitsTest, ColumnsThatAreNotReadTakeNoMemory) {
   EXPECT_LT(growth(request({source(write_rows("rows.jsonl.gz", 1200, row))}, 64)), int64_t{40} << 20);
 }
 
+TEST_F(BuildLimitsTest, MemoryDoesNotGrowWithTheCorpus) {
+  std::string text;
+  for (int i = 0; i < 200; ++i) text += fmt::format("word{} ", i * 7919 % 1000);
+  const auto row = fmt::format("{{\"text\":\"{}\",\"url\":\"https://example.org/\"}}\n", text);
+  const auto grown = [&](const std::string& name, int rows) {
+    auto ask = request({source(write_rows(name, rows, row))}, 512, "best_fit");
+    ask.unit_bytes = 1 << 20, ask.threads = 2, ask.too_long = "split";
+    ask.clean.repair = true, ask.privacy.action = "replace";
+    return growth(ask);
+  };
+  const auto small = grown("small.jsonl.gz", 4000), large = grown("large.jsonl.gz", 24'000);  // 6 and 36 MB of text
+  EXPECT_LT(large, small + (int64_t{8} << 20)) << small;
+  EXPECT_LT(large, int64_t{64} << 20);
+}
+
 TEST_F(BuildLimitsTest, MalformedRowsTakeNoMemory) {
   const auto broken = source(write_rows("rows.jsonl.gz", 400'000, "{\"body\":1}\n"));
   auto ask = request({broken, source(write("fine.txt", "a text"))}, 4);
@@ -222,6 +237,23 @@ TEST_F(BuildLimitsTest, AFolderWithoutAManifestIsReplaced) {
   for (const auto& entry : fs::directory_iterator(folder_ / "cache")) {
     EXPECT_FALSE(entry.path().filename().string().starts_with(".removed")) << entry.path();
   }
+}
+
+// Documents are compared with evaluation items after cleaning and privacy: the items must have gone the same way.
+TEST_F(BuildLimitsTest, ItemsAreComparedAsTheDocumentsStandInTheDataset) {
+  const std::string wide =
+      "ｗｈｉｃｈ ｒｉｖｅｒ ｆｌｏｗｓ ｔｈｒｏｕｇｈ ｔｈｅ ｏｌｄ ｔｏｗｎ ｏｆ ｈｅｉｄｅｌｂｅｒｇ";
+  const std::string mail = "ask kim.minsu@example.org or lee.jiwoo@example.org about rooms in town";
+  const std::string rows =
+      fmt::format("{{\"text\":\"quiz: {}\"}}\n{{\"text\":\"note: {}\"}}\n{{\"text\":\"else\"}}\n", wide, mail);
+  auto ask = request({source(write("rows.jsonl", rows))}, 64);
+  ask.decontaminate.action = "drop", ask.decontaminate.ngram = 8;
+  ask.evaluation_texts = {{"exam", {wide, mail}}};
+  EXPECT_EQ(Dataset::open(build(ask))->report().contaminated, 2);
+  ask.clean.normalize = "nfkc";
+  EXPECT_EQ(Dataset::open(build(ask))->report().contaminated, 2);
+  ask.privacy.action = "replace";
+  EXPECT_EQ(Dataset::open(build(ask))->report().contaminated, 2);
 }
 
 }  // namespace
