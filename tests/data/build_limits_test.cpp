@@ -138,13 +138,15 @@ TEST_F(BuildLimitsTest, DamagedFilesAreCountedOnceWhereverAChunkEnds) {
   EXPECT_EQ(whole.malformed, 400);
   EXPECT_EQ(whole.kept, 200);
   ask.unit_bytes = 64;  // a chunk ends behind every row
-  const auto cut = Dataset::open(build(ask, "two"))->report();
+  const auto folder = build(ask, "two");
+  const auto cut = Dataset::open(folder)->report();
   EXPECT_EQ(cut.malformed, 400);
   EXPECT_EQ(cut.kept, 200);
   for (const auto& entry : fs::directory_iterator(documents("two"))) {  // as if killed within each unit
     const auto name = entry.path().filename().string();
     if (!name.starts_with("docs-") || name.find("-000.") == std::string::npos) fs::remove_all(entry.path());
   }
+  fs::remove_all(folder);
   const auto again = Dataset::open(build(ask, "two"))->report();
   EXPECT_EQ(again.malformed, 400);
   EXPECT_EQ(again.kept, 200);
