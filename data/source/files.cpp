@@ -49,8 +49,10 @@ struct Found {
 };
 using Match = std::function<bool(const std::string& path)>;
 
-// Every regular file below `folder` that matches; hidden names are passed over.
-void collect_local(const fs::path& folder, const Match& match, std::vector<Found>& found) {
+// Every regular file below `folder` that matches; hidden names are passed over. Links to files are read; a link to a
+// folder could lead in a circle, or to what is read anyway: it is not followed, but listed, as a link to nothing is.
+void collect_local(const fs::path& folder, const Match& match, std::vector<Found>& found,
+                   std::vector<fs::path>& links) {
   std::error_code code;
   fs::recursive_directory_iterator at(folder, code), end;
   if (code) fail_listing(folder, code);
@@ -60,6 +62,8 @@ void collect_local(const fs::path& folder, const Match& match, std::vector<Found
     if (hidden && entry.is_directory(code)) at.disable_recursion_pending();
     if (!hidden && entry.is_regular_file(code) && match(entry.path().string())) {
       found.push_back({entry.path(), entry.file_size(code), ""});
+    } else if (!hidden && entry.is_symlink(code) && !entry.is_regular_file(code)) {
+      links.push_back(entry.path());
     }
     at.increment(code);
     if (code) fail_listing(folder, code);
@@ -93,7 +97,7 @@ void collect_remote(const std::string& folder, const Match& match, std::vector<F
 
 bool is_glob(const std::string& path) { return path.find_first_of("*?[") != std::string::npos; }
 
-std::vector<Found> expand_glob(const std::string& pattern) {
+std::vector<Found> expand_glob(const std::string& pattern, std::vector<fs::path>& links) {
   const auto special = pattern.find_first_of("*?[");
   const auto slash = pattern.rfind('/', special);
   const std::string folder = slash == std::string::npos ? "." : pattern.substr(0, std::max<size_t>(slash, 1));
@@ -114,15 +118,15 @@ std::vector<Found> expand_glob(const std::string& pattern) {
   if (remote)
     collect_remote(folder + "/", match, found);
   else
-    collect_local(folder, match, found);
+    collect_local(folder, match, found, links);
   return found;
 }
 
 // What the path of a source names; `exact` when it is one file.
-std::vector<Found> expand(const std::string& path, bool& exact) {
+std::vector<Found> expand(const std::string& path, bool& exact, std::vector<fs::path>& links) {
   std::vector<Found> found;
   if (is_remote(path)) {
-    if (is_glob(path)) return expand_glob(path);
+    if (is_glob(path)) return expand_glob(path, links);
     collect_remote(
         path, [](const std::string&) { return true; }, found);
     exact = found.size() == 1 && found[0].path == path;
@@ -133,12 +137,12 @@ std::vector<Found> expand(const std::string& path, bool& exact) {
   const bool literal = fs::exists(path, code);
   if (literal && fs::is_directory(path, code)) {
     collect_local(
-        path, [](const std::string&) { return true; }, found);
+        path, [](const std::string&) { return true; }, found, links);
   } else if (literal) {
     found.push_back({path, fs::is_regular_file(path, code) ? fs::file_size(path, code) : 0, ""});
     exact = true;
   } else if (is_glob(path)) {
-    found = expand_glob(path);
+    found = expand_glob(path, links);
   } else {
     fail_input(path, "no such file or folder");
   }
@@ -168,7 +172,8 @@ std::string source_name(const config::Source& source) {
 
 std::vector<SourceFile> source_files(const config::Source& source, std::vector<fs::path>* passed_over) {
   bool exact = false;
-  auto found = expand(source.path, exact);
+  std::vector<fs::path> links;
+  auto found = expand(source.path, exact, links);
   std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.path < b.path; });
   std::vector<SourceFile> files;
   std::shared_ptr<Store> store;
@@ -192,9 +197,12 @@ std::vector<SourceFile> source_files(const config::Source& source, std::vector<f
     files.push_back({std::move(one.path), *container, one.bytes, std::move(one.version)});
   }
   if (files.empty()) {
-    fail_input(source.path, "found no readable file (" + std::to_string(found.size()) + " of another kind)",
-               "read are " + std::string(kReadable));
+    std::string message = "found no readable file (" + std::to_string(found.size()) + " of another kind)";
+    if (!links.empty())
+      message += ", and " + std::to_string(links.size()) + " links to folders, which are not followed";
+    fail_input(source.path, message, "read are " + std::string(kReadable));
   }
+  if (passed_over) passed_over->insert(passed_over->end(), links.begin(), links.end());
   check_readable(files);
   return files;
 }

@@ -23,7 +23,8 @@ struct SourceFile {
 
 // File, folder (recursive; hidden files and unknown extensions are passed over) or glob (* ? [] within names, ** across
 // folders), local or s3://, sorted by path. Error(bad_input) when there is none, and when one needs what this build or
-// machine lacks (Arrow, pdftotext). `passed_over` gets the files whose kind is not read.
+// machine lacks (Arrow, pdftotext). `passed_over` gets the files whose kind is not read, and the
+// links to folders, which are not followed.
 std::vector<SourceFile> source_files(const config::Source&, std::vector<std::filesystem::path>* passed_over = nullptr);
 
 // A part of a .jsonl file: the rows whose first byte lies in [begin, end), of a compressed file counted in its text.

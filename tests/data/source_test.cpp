@@ -263,6 +263,18 @@ TEST_F(SourceTest, FoldersAndGlobsAreSorted) {
   EXPECT_EQ(source_files(source(folder_ / "d"), &passed_over).size(), 3u);
   ASSERT_EQ(passed_over.size(), 1u);
   EXPECT_EQ(passed_over[0].filename(), "readme.rst");
+  namespace fs = std::filesystem;
+  fs::create_directory_symlink(folder_ / "d", folder_ / "d/sub/circle");
+  fs::create_symlink(folder_ / "nothing.txt", folder_ / "d/gone.txt");
+  fs::create_symlink(folder_ / "d/a.txt", folder_ / "d/z.txt");
+  passed_over.clear();
+  EXPECT_EQ(source_files(source(folder_ / "d"), &passed_over).size(), 4u);
+  EXPECT_THAT(passed_over, testing::UnorderedElementsAre(folder_ / "d/readme.rst", folder_ / "d/sub/circle",
+                                                         folder_ / "d/gone.txt"));
+  fs::create_directory(folder_ / "links");
+  fs::create_directory_symlink(folder_ / "d", folder_ / "links/d");
+  EXPECT_THAT(error_of([&] { texts(source(folder_ / "links")); }), testing::HasSubstr("1 links to folders"));
+  EXPECT_EQ(texts(source(folder_ / "links/d")).size(), 4u);  // named itself it is followed
   EXPECT_THAT(error_of([&] { texts(source(write("upper.TXT", "x"), "alpaca")); }), testing::HasSubstr("one document"));
 }
 
