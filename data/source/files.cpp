@@ -119,6 +119,7 @@ std::vector<Found> expand_glob(const std::string& pattern, std::vector<fs::path>
     collect_remote(folder + "/", match, found);
   else
     collect_local(folder, match, found, links);
+  if (deep == std::string::npos) links.clear();  // the pattern does not look into folders below
   return found;
 }
 
