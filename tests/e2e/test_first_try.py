@@ -86,7 +86,7 @@ eval:
         again = self.plumb("tune", self.tuned(), check=False)
         self.assertEqual((first.returncode, again.returncode), (1, 1))
         self.assertIn("qa.exact_match min 99 failed", first.stderr)
-        self.assertIn("0 of 1 rule passed, qa.exact_match min 99 failed", again.stderr)
+        self.assertIn("0 of 1 rules passed, qa.exact_match min 99 failed", again.stderr)
         self.assertIn("min 99  FAIL", again.stdout)
         self.assertEqual(first.stdout, again.stdout)
 

@@ -118,7 +118,7 @@ std::string rules_line(const std::vector<evaluate::RuleOutcome>& rules) {
     if (!rule.passed) failed += fmt::format(", {} {} failed", rule.metric, rule.rule);
   }
   const auto passed = std::count_if(rules.begin(), rules.end(), [](const auto& rule) { return rule.passed; });
-  return fmt::format("{} of {} passed{}", passed, core::counted(static_cast<int64_t>(rules.size()), "rules"), failed);
+  return fmt::format("{} of {} rules passed{}", passed, rules.size(), failed);
 }
 
 // One line after the table: how many rules passed and where the export is.

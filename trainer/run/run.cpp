@@ -139,7 +139,7 @@ int run_rank(const Request& request, const config::Loaded& loaded, const Place& 
   Training training(*context, progress);
   stop_after_a_step();
   if (training.run() == Ending::stopped) return finish_stopped(*context, training.progress());
-  stop_at_once(kStopAfter, context->main());
+  stop_at_once(kStopAfter);
   return static_cast<int>(finish(*context, training.progress()));
 }
 
@@ -210,11 +210,11 @@ int end_with_error(parallel::MpiSession& session, int code, const std::string& m
 }  // namespace
 
 int run(const Request& request) {
-  stop_at_once(kStopBefore, true);
+  stop_at_once(kStopBefore);
   parallel::MpiSession session;
   const auto& launch = session.launch();
   core::set_rank(launch.rank, launch.size, launch.host);
-  stop_at_once(kStopBefore, launch.rank == 0);
+  stop_at_once(kStopBefore);  // now that the rank is known
   // Waits for rank 0 may be long while it builds datasets: no time limit on the control communicator.
   auto control = parallel::make_world("auto", at::kCPU, 0);
   try {

@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "core/error.h"
+#include "core/log.h"
 
 namespace plumb::run {
 
@@ -32,8 +33,8 @@ void handle(int signal) {
 
 }  // namespace
 
-void stop_at_once(const char* text, bool prints) {
-  speaks.store(prints);
+void stop_at_once(const char* text) {
+  speaks.store(core::is_main_rank());
   last_words.store(text);
   struct sigaction action {};
   action.sa_handler = handle;

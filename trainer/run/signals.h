@@ -4,8 +4,8 @@
 namespace plumb::run {
 
 // From now on a request ends this process at once with code 75: before the first step, and after the last one is saved,
-// nothing would be lost. `text` says so, printed by the rank that `prints`; it must outlive the process.
-void stop_at_once(const char* text, bool prints);
+// nothing would be lost. `text` says so, printed by the main rank; it must outlive the process.
+void stop_at_once(const char* text);
 // From now on a request is remembered for the loop, which agrees with the other ranks and saves before it stops.
 void stop_after_a_step();
 bool stop_requested();      // remembered on this rank
