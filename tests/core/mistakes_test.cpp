@@ -216,6 +216,20 @@ TEST(Mistakes, WrongTypes) {
             "expected a fraction (3% or 0.03) of at least 0 and below 1, found \"3\" | write 3%");
   EXPECT_EQ(one(model + "data: {sources: [{path: x}], validation_share: 300}\n" + train),
             "expected a fraction (3% or 0.03) of at least 0 and below 1, found \"300\"");
+  EXPECT_EQ(
+      one(model + "data: {sources: [{path: x, fields: {txt: body}}]}\n" + train),
+      "data.sources[0].fields names txt, which format text does not read | it is {OURS: COLUMN}, ours being text, "
+      "id, url");
+  EXPECT_EQ(one(model + "data: {sources: [{path: x, fields: [a]}]}\n" + train),
+            "expected a map from text to text, found a list");
+  EXPECT_EQ(one("model: {family: mistral, hidden_size: 64, intermediate_size: 64, num_hidden_layers: 1, "
+                "num_attention_heads: 2}\n"
+                "tokenizer: {type: bytes}\n" +
+                data + train),
+            "expected llama, found \"mistral\" | mistral is planned, not in this release");
+}
+
+TEST(Mistakes, UnitsAndDecimalPointsWrittenAsElsewhere) {
   const std::string interval = "expected an interval with a unit (500 steps, 1B tokens, 1 epoch, 10m) above 0, found ";
   EXPECT_EQ(with("output: {checkpoint: {every: 2 hours}}"),
             "expected an interval with a unit (500 steps, 1B tokens, 1 epoch, 10m) above 0, or none, found \"2 hours\" "
@@ -237,17 +251,6 @@ TEST(Mistakes, WrongTypes) {
   EXPECT_EQ(train_with("schedule: {warmup: 10m}"),
             "expected steps, tokens or a percentage (2000 steps, 1B tokens, 3%) of at least 0, found \"10m\" | steps, "
             "tokens or a share of the length, such as 3%");
-  EXPECT_EQ(
-      one(model + "data: {sources: [{path: x, fields: {txt: body}}]}\n" + train),
-      "data.sources[0].fields names txt, which format text does not read | it is {OURS: COLUMN}, ours being text, "
-      "id, url");
-  EXPECT_EQ(one(model + "data: {sources: [{path: x, fields: [a]}]}\n" + train),
-            "expected a map from text to text, found a list");
-  EXPECT_EQ(one("model: {family: mistral, hidden_size: 64, intermediate_size: 64, num_hidden_layers: 1, "
-                "num_attention_heads: 2}\n"
-                "tokenizer: {type: bytes}\n" +
-                data + train),
-            "expected llama, found \"mistral\" | mistral is planned, not in this release");
 }
 
 TEST(Mistakes, Paths) {
