@@ -229,28 +229,9 @@ TEST(Mistakes, WrongTypes) {
             "expected llama, found \"mistral\" | mistral is planned, not in this release");
 }
 
-TEST(Mistakes, UnitsAndDecimalPointsWrittenAsElsewhere) {
-  const std::string interval = "expected an interval with a unit (500 steps, 1B tokens, 1 epoch, 10m) above 0, found ";
-  EXPECT_EQ(with("output: {checkpoint: {every: 2 hours}}"),
-            "expected an interval with a unit (500 steps, 1B tokens, 1 epoch, 10m) above 0, or none, found \"2 hours\" "
-            "| write 2h");
-  EXPECT_EQ(with("output: {log_every: 10 min}"), interval + "\"10 min\" | write 10m");
-  EXPECT_EQ(with("output: {log_every: 10ms}"), interval + "\"10ms\"");
-  EXPECT_EQ(with("output: {log_every: 500steps}"), interval + "\"500steps\" | write 500 steps");
-  EXPECT_EQ(train_with("time_limit: 1.5 Hours"),
-            "expected a duration with a unit (30s, 10m, 1h30m) above 0, found \"1.5 Hours\" | write 1.5h");
-  EXPECT_EQ(one(model + data + "train:\n  steps: 1,000\n  global_batch_size: 8\n  learning_rate: 1e-3\n"),
-            "expected a count (500M, 2B, 1e9) of at least 1, found \"1,000\" | numbers have no commas; write 1000");
-  EXPECT_EQ(one(model + data + "train:\n  steps: 10\n  global_batch_size: 8\n  learning_rate: 0,001\n"),
-            "expected a number above 0 and at most 1000, found \"0,001\" | the decimal mark is a point; write 0.001");
-  EXPECT_THAT(
-      listing(model + data + "train: {steps: 10, global_batch_size: 8, learning_rate: 0,001}\n"),
-      HasSubstr("unknown key train.001\n    4 | train: {steps: 10, global_batch_size: 8, learning_rate: 0,001}\n"
-                "      |                                                           ^^^\n"
-                "      hint: a comma begins the next key; the decimal mark is a point\n"));
-  EXPECT_EQ(train_with("schedule: {warmup: 10m}"),
-            "expected steps, tokens or a percentage (2000 steps, 1B tokens, 3%) of at least 0, found \"10m\" | steps, "
-            "tokens or a share of the length, such as 3%");
+TEST(Mistakes, ACommaForADecimalPoint) {
+  EXPECT_THAT(listing(model + data + "train: {steps: 10, global_batch_size: 8, learning_rate: 0,001}\n"),
+              HasSubstr("      hint: a comma begins the next key; the decimal mark is a point\n"));
 }
 
 TEST(Mistakes, Paths) {

@@ -139,5 +139,17 @@ TEST(Presets, PublishedParameterCounts) {
   EXPECT_EQ(find_preset("nothing"), nullptr);
 }
 
+TEST(Values, WhatIsWrittenOtherwiseElsewhereIsHinted) {
+  EXPECT_EQ(read_interval("2 hours").hint, "write 2h");
+  EXPECT_EQ(read_interval("10 min").hint, "write 10m");
+  EXPECT_EQ(read_interval("10ms").hint, "");
+  EXPECT_EQ(read_interval("500steps").hint, "write 500 steps");
+  EXPECT_EQ(read_duration("1.5 Hours").hint, "write 1.5h");
+  EXPECT_EQ(read_count("1,000").hint, "numbers have no commas; write 1000");
+  EXPECT_EQ(read_int("1,000").hint, "numbers have no commas; write 1000");
+  EXPECT_EQ(read_number("0,001").hint, "the decimal mark is a point; write 0.001");
+  EXPECT_EQ(read_span("10m").hint, "steps, tokens or a share of the length, such as 3%");
+}
+
 }  // namespace
 }  // namespace plumb::config
