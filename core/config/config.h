@@ -56,6 +56,13 @@ struct ModelSection {
   std::optional<bool> tie_word_embeddings;
 };
 
+// Tokens of a language or domain on top of a base's tokenizer.
+struct Extend {
+  int64_t tokens = 0;
+  std::vector<Source> sources;
+  std::string train = "all";  // all new_rows
+};
+
 struct TokenizerSection {
   std::string type = "file";  // file bytes bpe
   std::string path;           // absolute
@@ -64,6 +71,7 @@ struct TokenizerSection {
   std::vector<std::string> extra_special_tokens;      // special_tokens.extra
   std::string special_in_text = "text";               // text token
   std::string chat_template = "auto";                 // auto chatml llama3 alpaca dolly plain
+  std::optional<Extend> extend;
 };
 
 struct Replay {

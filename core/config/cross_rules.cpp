@@ -37,6 +37,9 @@ std::vector<Pointless> all_pointless() {
        "has an effect only with tokenizer.type file", "remove it, or write tokenizer.type: file"},
       {"tokenizer.special_tokens.extra", "tokenizer.type", [](const Config& c) { return c.tokenizer.type == "file"; },
        "has no effect with tokenizer.type file", "remove it: a finished tokenizer has its special tokens already"},
+      {"tokenizer.extend.train", "method.adapter",
+       [](const Config& c) { return c.tokenizer.extend && c.method.adapter != "none"; },
+       "has no effect with method.adapter lora: the new rows and the adapter are trained", "remove it"},
       {"output.checkpoint.best", "output.checkpoint.keep_best",
        [](const Config& c) { return c.output.checkpoint.keep_best == 0; },
        "has no effect with output.checkpoint.keep_best 0", "write keep_best: 1, or remove it"},
@@ -219,7 +222,7 @@ class Rules {
             "remove one of them");
     if (has("data.sources") && !sources && problems_.empty())
       error("data.sources", "expected at least one source, found []");
-    if (purpose_ == Purpose::tokenizer && !has("data.sources"))
+    if (purpose_ == Purpose::tokenizer && !has("data.sources") && !config_.tokenizer.extend)
       error("data.sources", "missing key data.sources", "a tokenizer is trained on them");
     if (needed && !has("data.sources") && !dataset)
       error("data.sources", "missing key data.sources or data.dataset", "give the documents to train on");
@@ -338,9 +341,9 @@ class Rules {
       return error("tokenizer.type", "tokenizer.type bpe cannot stand beside model.base",
                    "a base comes with its tokenizer; remove it");
     if (purpose_ == Purpose::tokenizer) {
-      if (tokenizer.type != "bpe")
+      if (tokenizer.type != "bpe" && !tokenizer.extend)
         error("tokenizer.type", fmt::format("expected tokenizer.type bpe, found {}", tokenizer.type),
-              "only bpe is trained");
+              "bpe is trained on data.sources, tokenizer.extend grows a finished one");
       return;
     }
     const bool needed = trains() || purpose_ == Purpose::data;
@@ -464,6 +467,7 @@ Derived derive_and_check(Reading& reading, const std::filesystem::path& base_fol
   derive(reading, base_folder, purpose, derived, problems);
   Rules(reading, purpose, problems, derived).run();
   privacy_rules(reading, problems);
+  extend_rules(reading, purpose, problems);
   field_rules(reading, problems);
   return derived;
 }

@@ -20,6 +20,7 @@ Derived derive_and_check(Reading& reading, const std::filesystem::path& base_fol
                          Problems& problems);
 // A part of it: data.privacy and data.decontaminate.
 void privacy_rules(const Reading& reading, Problems& problems);
+void extend_rules(const Reading& reading, Purpose purpose, Problems& problems);
 void field_rules(const Reading& reading, Problems& problems);
 // Keys that have no effect under this configuration, so that a saved configuration leaves them out.
 std::vector<std::string> pointless_keys(const Config& config);

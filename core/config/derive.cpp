@@ -77,6 +77,7 @@ void derive(Reading& reading, const std::filesystem::path& base_folder, Purpose 
   if (!reading.find("eval.before")) config.eval.before = tuning;
   name_sources(config.data.sources);
   name_sources(config.data.validation);
+  if (config.tokenizer.extend) name_sources(config.tokenizer.extend->sources);
   if (config.data.replay) name_sources(config.data.replay->sources);
   const std::filesystem::path file = problems.name();
   const std::string stem = file.stem().empty() ? "run" : file.stem().string();

@@ -43,6 +43,7 @@ void field_rules(const Reading& reading, Problems& problems) {
   };
   all("data.sources", config.data.sources);
   all("data.validation", config.data.validation);
+  if (config.tokenizer.extend) all("tokenizer.extend.sources", config.tokenizer.extend->sources);
   if (config.data.replay) all("data.replay.sources", config.data.replay->sources);
   for (size_t i = 0; i < config.eval.sets.size(); ++i) {
     const auto& set = config.eval.sets[i];

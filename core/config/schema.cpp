@@ -103,7 +103,6 @@ std::optional<std::string> planned(const std::string& address) {
                                               "model.num_experts",
                                               "model.num_experts_per_tok",
                                               "model.router_aux_loss",
-                                              "tokenizer.extend",
                                               "method.quantize_base",
                                               "method.lora.scaling",
                                               "method.lora.learning_rate_ratio",

@@ -91,7 +91,9 @@ std::string default_text(const Key&);   // for the docs page and --help
 
 // Parts of the table, one file each.
 std::vector<Key> joined(std::vector<std::vector<Key>> parts);
-std::vector<Key> model_keys();
+std::vector<Key> model_keys();          // and those of the tokenizer
+const std::vector<Key>& source_keys();  // of one source, wherever sources are listed
+std::vector<Key> extend_keys();         // a part of model_keys
 std::vector<Key> data_keys();
 std::vector<Key> clean_keys();  // a part of data_keys, like the next three
 std::vector<Key> privacy_keys();

@@ -7,69 +7,6 @@ namespace {
 using C = Config;
 using D = DataSection;
 
-const std::vector<Key>& source_keys() {
-  using S = Source;
-  static const std::vector<Key> keys = {
-      {.address = "path",
-       .type = Type::path,
-       .meaning =
-           "A file, a folder or a pattern with `*`, local or `s3://`; the extension gives the container (txt md html "
-           "jsonl json csv tsv, also .gz .zst; parquet pdf).",
-       .bind = at<&S::path>,
-       .required = true,
-       .peers = "AX datasets | LF dataset | TUNE dataset._component_ | LLF train_loader.dataset",
-       .must_exist = true},
-      {.address = "format",
-       .type = Type::word,
-       .fallback = "text",
-       .meaning = "What a record is.",
-       .bind = at<&S::format>,
-       .words = "text alpaca dolly messages prompt_completion",
-       .later = "sharegpt preference unpaired",
-       .peers = "AX type"},
-      {.address = "fields",
-       .type = Type::columns,
-       .fallback = "{}",
-       .meaning = "Our field to the file's column: `{prompt: question}`.",
-       .bind = at<&S::fields>,
-       .peers = "AX field_instruction field_input field_output field_messages | HF dataset_text_field"},
-      {.address = "name",
-       .type = Type::text,
-       .default_note = "the path's stem",
-       .meaning = "How the source is called in reports.",
-       .bind = at<&S::name>},
-      {.address = "weight",
-       .type = Type::number,
-       .meaning =
-           "Its share of positions in the mix, relative to the others': exact to one sequence at every moment. All "
-           "sources have one or none has.",
-       .bind = at<&S::weight>,
-       .least = 0,
-       .most = 1e15,
-       .peers = "OL target_ratio | LLF proportion"},
-      {.address = "max_documents",
-       .type = Type::count,
-       .meaning = "At most so many documents of it, malformed rows included.",
-       .bind = at<&S::max_documents>,
-       .least = 1,
-       .peers = "LF max_samples"},
-      {.address = "license",
-       .type = Type::text,
-       .meaning = "Goes to the manifest, the model card and the data summary.",
-       .bind = at<&S::license>},
-      {.address = "language",
-       .type = Type::text,
-       .meaning = "Goes to the manifest, the model card and the data summary.",
-       .bind = at<&S::language>},
-      {.address = "synthetic",
-       .type = Type::boolean,
-       .fallback = "false",
-       .meaning = "Made by a model; goes to the same places.",
-       .bind = at<&S::synthetic>},
-  };
-  return keys;
-}
-
 const std::vector<Key>& stage_keys() {
   using S = CurriculumStage;
   static const std::vector<Key> keys = {
@@ -265,6 +202,69 @@ std::vector<Key> order_keys() {
 }
 
 }  // namespace
+
+const std::vector<Key>& source_keys() {
+  using S = Source;
+  static const std::vector<Key> keys = {
+      {.address = "path",
+       .type = Type::path,
+       .meaning =
+           "A file, a folder or a pattern with `*`, local or `s3://`; the extension gives the container (txt md html "
+           "jsonl json csv tsv, also .gz .zst; parquet pdf).",
+       .bind = at<&S::path>,
+       .required = true,
+       .peers = "AX datasets | LF dataset | TUNE dataset._component_ | LLF train_loader.dataset",
+       .must_exist = true},
+      {.address = "format",
+       .type = Type::word,
+       .fallback = "text",
+       .meaning = "What a record is.",
+       .bind = at<&S::format>,
+       .words = "text alpaca dolly messages prompt_completion",
+       .later = "sharegpt preference unpaired",
+       .peers = "AX type"},
+      {.address = "fields",
+       .type = Type::columns,
+       .fallback = "{}",
+       .meaning = "Our field to the file's column: `{prompt: question}`.",
+       .bind = at<&S::fields>,
+       .peers = "AX field_instruction field_input field_output field_messages | HF dataset_text_field"},
+      {.address = "name",
+       .type = Type::text,
+       .default_note = "the path's stem",
+       .meaning = "How the source is called in reports.",
+       .bind = at<&S::name>},
+      {.address = "weight",
+       .type = Type::number,
+       .meaning =
+           "Its share of positions in the mix, relative to the others': exact to one sequence at every moment. All "
+           "sources have one or none has.",
+       .bind = at<&S::weight>,
+       .least = 0,
+       .most = 1e15,
+       .peers = "OL target_ratio | LLF proportion"},
+      {.address = "max_documents",
+       .type = Type::count,
+       .meaning = "At most so many documents of it, malformed rows included.",
+       .bind = at<&S::max_documents>,
+       .least = 1,
+       .peers = "LF max_samples"},
+      {.address = "license",
+       .type = Type::text,
+       .meaning = "Goes to the manifest, the model card and the data summary.",
+       .bind = at<&S::license>},
+      {.address = "language",
+       .type = Type::text,
+       .meaning = "Goes to the manifest, the model card and the data summary.",
+       .bind = at<&S::language>},
+      {.address = "synthetic",
+       .type = Type::boolean,
+       .fallback = "false",
+       .meaning = "Made by a model; goes to the same places.",
+       .bind = at<&S::synthetic>},
+  };
+  return keys;
+}
 
 std::vector<Key> data_keys() {
   return joined(

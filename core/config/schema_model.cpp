@@ -229,6 +229,8 @@ std::vector<Key> origin_keys() {
 
 }  // namespace
 
-std::vector<Key> model_keys() { return joined({origin_keys(), shape_keys(), detail_keys(), tokenizer_keys()}); }
+std::vector<Key> model_keys() {
+  return joined({origin_keys(), shape_keys(), detail_keys(), tokenizer_keys(), extend_keys()});
+}
 
 }  // namespace plumb::config

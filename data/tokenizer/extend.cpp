@@ -95,6 +95,18 @@ class PairCounts {
   std::priority_queue<Candidate> queue_;
 };
 
+constexpr const char* kHint = "tokenizers of the kind of GPT-2, Llama-3 and Qwen can be extended";
+
+// In a few words what a tokenizer.json is that cannot be extended.
+std::string kind_of(const nlohmann::ordered_json& json) {
+  const auto model = json.value("model", nlohmann::ordered_json::object());
+  const std::string type = model.value("type", "BPE");
+  if (type != "BPE") return type;
+  const auto fallback = model.find("byte_fallback");
+  const bool falls_back = fallback != model.end() && fallback->is_boolean() && fallback->get<bool>();
+  return falls_back ? "a SentencePiece BPE (byte_fallback), as of Llama-2" : "a BPE over characters";
+}
+
 }  // namespace
 
 struct VocabularyExtender::State {
@@ -121,12 +133,14 @@ VocabularyExtender::VocabularyExtender(TokenizerPtr base, int64_t tokens) : stat
   s.wanted = tokens;
   s.json = core::parse_json(s.base->json(), "tokenizer.json");
   const JsonPlace root(s.json, "tokenizer.json");
-  if (!has_fast_form(root))
-    fail_input(where, "expected a byte-level BPE tokenizer to extend, found another kind",
-               "only tokenizers of the kind of GPT-2, Llama-3 and Qwen are extended");
+  if (!has_fast_form(root)) fail_input(where, "expected a byte-level BPE tokenizer, found " + kind_of(s.json), kHint);
   s.nfc = root.find("normalizer").has_value();
   ModelAndIds base_model = read_bpe_model(root.at("model"));
   s.model = std::move(base_model.model);
+  // The bytes tokenizer does not cut texts. Without merges cuts change no id, and without cuts new tokens would reach
+  // over words.
+  if (auto& cuts = s.json["pre_tokenizer"]; !s.model->has_merges() && cuts.contains("use_regex"))
+    cuts["use_regex"] = true;
   read_pre_tokenizer(root.at("pre_tokenizer"), s.pre_tokenizer);
   if (const auto added = root.find("added_tokens"))
     s.added = read_added_tokens(

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -32,5 +33,9 @@ class VocabularyExtender {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// The old pieces beside the tokenizer of a folder (tokenizer_extension.json), so that rows can be made from them later.
+void save_extension(const VocabularyExtension&, const std::filesystem::path& folder);
+VocabularyExtension load_extension(const std::filesystem::path& folder);  // with the tokenizer; checked
 
 }  // namespace plumb::data

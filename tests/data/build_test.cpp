@@ -290,6 +290,40 @@ TEST_F(BuildTest, HeldOutAndDroppedDocumentsAreNoTrainingTexts) {
   EXPECT_NE(TrainingTexts(ask, folder_ / "cache").key(), key);
 }
 
+TEST_F(BuildTest, WhatARunHoldsOutIsLeftOutOfOtherTextsToo) {
+  std::string lines, more;
+  for (int i = 0; i < 60; ++i) lines += fmt::format("{{\"text\":\"document number {}\"}}\n", i);
+  for (int i = 0; i < 7; ++i) more += fmt::format("{{\"text\":\"validation {}\"}}\n", i);
+  const auto file = write("run.jsonl", lines), own = write("validation.jsonl", more);
+  auto run = request({source(file)}, 16);
+  run.validation_share = 0.25;
+  const TrainingTexts trained_on(run, folder_ / "cache"), validation(request({source(own)}, 16), folder_ / "cache");
+  const auto texts_of = [](const TrainingTexts& texts) {
+    std::multiset<std::string> found;
+    texts.each([&](const std::string& text) { found.insert(text); });
+    return found;
+  };
+  const auto kept = texts_of(trained_on);
+  ASSERT_LT(kept.size(), 60u);
+  // The same documents in another file, and those of the validation sources.
+  TrainingTexts other(request({source(write("copy.jsonl", lines + more))}, 16), folder_ / "cache");
+  const auto all = other.key();
+  EXPECT_EQ(texts_of(other).size(), 67u);
+  other.leave_out_what_is_held_out_of(trained_on);
+  const auto without = other.key();
+  other.leave_out_documents_of(validation);
+  EXPECT_EQ(texts_of(other), kept);
+  EXPECT_EQ(std::set<std::string>({all, without, other.key()}).size(), 3u);
+  // Few documents are cut: their tails are left out.
+  const auto text = write("long.txt", "abcdefghij");
+  auto few = request({source(text)}, 4);
+  few.validation_share = 0.3;
+  const TrainingTexts head(few, folder_ / "cache");
+  TrainingTexts same(request({source(text)}, 4), folder_ / "cache");
+  same.leave_out_what_is_held_out_of(head);
+  EXPECT_EQ(texts_of(same), (std::multiset<std::string>{"abcdefg"}));
+}
+
 TEST_F(BuildTest, OneSourceAmongOthersIsDeduplicatedAsAmongAll) {
   std::string a, b;
   for (int i = 0; i < 60; ++i) a += fmt::format("{{\"text\":\"shared document {}\"}}\n", i);

@@ -3,6 +3,7 @@
 
 #include "core/error.h"
 #include "data/tokenizer/extend.h"
+#include "data_files.h"
 #include "tokenizer_files.h"
 
 namespace plumb::data {
@@ -66,7 +67,55 @@ TEST_F(ExtendTest, TooLittleText) {
 TEST_F(ExtendTest, OnlyByteLevel) {
   auto json = bpe_json({});
   json["pre_tokenizer"] = {{"type", "Whitespace"}};
-  EXPECT_THROW(VocabularyExtender(load(json), 1), Error);
+  EXPECT_THAT(printed_error([&] { VocabularyExtender(load(json), 1); }),
+              ::testing::HasSubstr("found a BPE over characters"));
+  json["model"]["byte_fallback"] = true;
+  json["decoder"] = {{"type", "ByteFallback"}};
+  EXPECT_THAT(printed_error([&] { VocabularyExtender(load(json), 1); }), ::testing::HasSubstr("SentencePiece BPE"));
+}
+
+TEST_F(ExtendTest, BytesGrowWithinWords) {
+  const auto bytes = bytes_tokenizer();
+  VocabularyExtender extender(bytes, 6);
+  for (int i = 0; i < 5; ++i) extender.add("the cat the cat");
+  const auto extension = extender.extend();
+  EXPECT_EQ(ids(*extension.tokenizer, " the cat").size(), 2u);
+  for (size_t i = 0; i < 6; ++i) {
+    const auto text = extension.tokenizer->token_bytes(static_cast<int32_t>(257 + i));
+    EXPECT_EQ(text.find(' ', 1), std::string::npos) << text;
+    EXPECT_EQ(ids(*bytes, text), extension.old_pieces[i]);
+  }
+}
+
+TEST_F(ExtendTest, AFolderKeepsTheOldPieces) {
+  VocabularyExtender extender(base(), 3);
+  for (int i = 0; i < 5; ++i) extender.add("abcabc abcabc abcd");
+  const auto extension = extender.extend();
+  write("", "anything");
+  save_tokenizer(*extension.tokenizer, folder_);
+  save_extension(extension, folder_);
+  const auto again = load_extension(folder_);
+  EXPECT_EQ(again.first_new, extension.first_new);
+  EXPECT_EQ(again.old_pieces, extension.old_pieces);
+  EXPECT_EQ(again.tokenizer->json(), extension.tokenizer->json());
+}
+
+TEST_F(ExtendTest, ADamagedFileOfPiecesIsNamed) {
+  VocabularyExtender extender(base(), 2);
+  for (int i = 0; i < 5; ++i) extender.add("abcabc abcabc abcd");
+  write("", "anything");
+  save_tokenizer(*extender.extend().tokenizer, folder_);
+  const auto refusal = [&](const std::string& text) {
+    write(text, "tokenizer_extension.json");
+    return printed_error([&] { load_extension(folder_); });
+  };
+  EXPECT_EQ(refusal(R"({"first_new": 259, "old_pieces": [[1, 2], [3]]})"), "no error");
+  EXPECT_THAT(refusal(R"({"first_new": 259, "old_pieces": [[1, 2]]})"), ::testing::HasSubstr("1 new tokens from 259"));
+  EXPECT_THAT(refusal(R"({"first_new": 259, "old_pieces": [[1], []]})"), ::testing::HasSubstr("no old pieces"));
+  EXPECT_THAT(refusal(R"({"first_new": 259, "old_pieces": [[1], [259]]})"), ::testing::HasSubstr("259 is no id"));
+  EXPECT_THAT(refusal(R"({"first_new": 259, "old_pieces": [[1], [-1]]})"), ::testing::HasSubstr("-1 is no id"));
+  EXPECT_THAT(refusal(R"({"first_new": "x"})"), ::testing::HasSubstr("expected first_new and old_pieces"));
+  EXPECT_THAT(refusal("[]"), ::testing::HasSubstr("tokenizer_extension.json"));
 }
 
 }  // namespace

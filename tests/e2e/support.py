@@ -42,6 +42,13 @@ def make_text(words=4000, seed=1):
     return " ".join(f"{rng.choice(subjects)} {rng.choice(verbs)} {rng.choice(objects)}." for _ in range(words // 5))
 
 
+def make_korean(words=4000, seed=1):
+    """Korean-like text with structure to learn, the same for a seed."""
+    rng = random.Random(seed)
+    subjects, objects, verbs = ["나는", "그 사람은", "고양이가", "선생님은"], ["학교에서", "바다를", "책을", "저녁에"], ["봅니다", "간다", "읽었습니다"]
+    return " ".join(f"{rng.choice(subjects)} {rng.choice(objects)} {rng.choice(verbs)}." for _ in range(words // 3))
+
+
 class RunFolder(unittest.TestCase):
     def setUp(self):
         self.folder = Path(tempfile.mkdtemp(prefix="plumb-e2e-"))

@@ -53,18 +53,33 @@ TEST(Gradient, LoraOnEveryTarget) {
   for (int i = 0; i < 3; ++i) engine->step(batches(options, 10, 12, 2), *cross_entropy(), 0.05);
   Reference reference(options, *engine);
   expect_gradients(options, *engine, batches(options, 0, 4, 2), reference);
-  for (const auto& info : model::parameters(options.spec, options.lora)) {
+  for (const auto& info : parameters(options)) {
     if (!info.trainable) {
       EXPECT_THROW(engine->gradient(info.name), Error) << info.name;
     }
   }
 }
 
+TEST(Gradient, NewRowsAloneAndBesideAdapters) {
+  for (const bool tied : {false, true}) {
+    for (const bool lora : {false, true}) {
+      EngineOptions options = tiny_options(tied);
+      options.new_rows = 40;
+      if (lora) options.lora = model::LoraSpec{3, 6, 0, {"q_proj", "down_proj"}};
+      auto engine = one_rank(options);
+      for (int i = 0; i < 3; ++i) engine->step(batches(options, 10, 12, 2), *cross_entropy(), 0.05);
+      Reference reference(options, *engine);
+      expect_gradients(options, *engine, batches(options, 0, 4, 2), reference);
+    }
+  }
+}
+
 TEST(Gradient, RecomputationAndDeferredWeightGradientsGiveTheSameBits) {
-  for (const bool lora : {false, true}) {
+  for (const int part : {0, 1, 2}) {  // all, adapters, new rows
     EngineOptions options = tiny_options(true);
     options.spec.hidden_dropout = 0.1;
-    if (lora) options.lora = model::LoraSpec{2, 4, 0.2, {"q_proj", "k_proj", "v_proj", "down_proj"}};
+    if (part == 2) options.new_rows = 51;
+    if (part == 1) options.lora = model::LoraSpec{2, 4, 0.2, {"q_proj", "k_proj", "v_proj", "down_proj"}};
     std::vector<std::map<std::string, at::Tensor>> all;
     for (const auto recompute : {Recompute::none, Recompute::selective, Recompute::full}) {
       for (const bool defer : {false, true}) {

@@ -83,6 +83,20 @@ TEST(Ranks, ReplicasOfShardsAndLora) {
   }
 }
 
+TEST(Ranks, NewRowsAlone) {
+  for (const bool tied : {false, true}) {
+    EngineOptions options = tiny_options(tied);
+    options.new_rows = 40;
+    const Training plain = train(options, 1, sharded(1), kGlobalRows);
+    for (const int ranks : {2, 4}) {
+      for (options.zero = 0; options.zero < 4; ++options.zero) {
+        expect_same_training(options, train(options, ranks, sharded(ranks), 1), plain,
+                             std::to_string(ranks) + " ranks, zero " + std::to_string(options.zero));
+      }
+    }
+  }
+}
+
 TEST(Ranks, Bf16FollowsFp32) {
   EngineOptions options = tiny_options(false);
   const Training plain = train(options, 1, sharded(1), 4);

@@ -9,7 +9,7 @@ class Reference {
  public:
   using Values = std::map<std::string, at::Tensor>;
   Reference(const EngineOptions& options, Engine& engine) : options_(options) {
-    for (const auto& info : model::parameters(options.spec, options.lora)) {
+    for (const auto& info : parameters(options)) {
       at::Tensor value = engine.parameter(info.name).to(at::kDouble);
       value.set_requires_grad(info.trainable);
       values_[info.name] = value;
@@ -21,7 +21,7 @@ class Reference {
   at::Tensor logprob(const data::Batch& batch) const {
     const auto& s = options_.spec;
     const at::Tensor ids = at::tensor(batch.ids, at::TensorOptions(at::kLong));
-    at::Tensor x = value("embedding.weight").index_select(0, ids);
+    at::Tensor x = vocabulary("embedding").index_select(0, ids);
     for (int64_t i = 0; i < s.num_hidden_layers; ++i) {
       const std::string p = "blocks." + std::to_string(i) + ".";
       const at::Tensor h = norm(x, p + "attention_norm.weight");
@@ -30,7 +30,7 @@ class Reference {
       const at::Tensor gate = linear(n, p + "mlp.gate_proj"), up = linear(n, p + "mlp.up_proj");
       x = x + linear(gate * at::sigmoid(gate) * up, p + "mlp.down_proj");
     }
-    const at::Tensor head = value(s.tie_word_embeddings ? "embedding.weight" : "head.weight");
+    const at::Tensor head = vocabulary(s.tie_word_embeddings ? "embedding" : "head");
     const at::Tensor all = at::log_softmax(at::matmul(norm(x, "final_norm.weight"), head.t()), -1);
     const at::Tensor labels = at::tensor(batch.labels, at::TensorOptions(at::kLong));
     const at::Tensor picked = all.gather(1, labels.clamp_min(0).unsqueeze(1)).squeeze(1);
@@ -52,6 +52,11 @@ class Reference {
 
  private:
   const at::Tensor& value(const std::string& name) const { return values_.at(name); }
+
+  at::Tensor vocabulary(const std::string& name) const {
+    if (!options_.new_rows) return value(name + ".weight");
+    return at::cat({value(name + ".weight"), value(name + ".new_rows.weight")});
+  }
 
   at::Tensor norm(const at::Tensor& x, const std::string& name) const {
     return x * at::rsqrt(x.square().mean(-1, true) + options_.spec.rms_norm_eps) * value(name);

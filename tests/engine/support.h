@@ -122,9 +122,13 @@ inline parallel::MeshShape sharded(int ranks) {
   return shape;
 }
 
+inline std::vector<model::ParameterInfo> parameters(const EngineOptions& options) {
+  return model::parameters(options.spec, options.lora, options.new_rows);
+}
+
 inline std::map<std::string, at::Tensor> gradients(Engine& engine) {
   std::map<std::string, at::Tensor> out;
-  for (const auto& info : model::parameters(engine.options().spec, engine.options().lora)) {
+  for (const auto& info : parameters(engine.options())) {
     if (info.trainable) out[info.name] = engine.gradient(info.name).clone();
   }
   return out;

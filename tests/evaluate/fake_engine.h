@@ -88,6 +88,7 @@ class FakeEngine : public engine::Engine {
   void load(const model::WeightSource&) override {}
   engine::StepResult step(std::span<const data::Batch>, const engine::Objective&, double) override { return {}; }
   engine::EvalResult evaluate(std::span<const data::Batch>) override { return {}; }
+  void limit_vocabulary(std::optional<int64_t>) override {}
   at::Tensor parameter(const std::string&) override { return {}; }
   at::Tensor gradient(const std::string&) override { return {}; }
   engine::StateRegistry& state() override { return state_; }

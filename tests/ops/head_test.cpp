@@ -115,6 +115,32 @@ TEST_P(Head, SlicesOfTheVocabularyMerge) {
   expect_within(at::where(labels_ >= 0, logprob, 0.0f), logprob_, error_ * 2, "merged");
 }
 
+TEST_P(Head, GradientsOfSlicesJoin) {
+  const int64_t cut = GetParam().vocabulary / 3;
+  if (cut == 0) return;  // nothing to cut
+  const TokenLogprob out = token_logprob(x_, weight_, labels_);
+  at::Tensor dlogprob = random({GetParam().rows}, at::kFloat, 4);
+  (logprob_ * wide(dlogprob)).sum().backward();
+  at::Tensor dweight = full(weight_.sizes().vec(), 0.5);
+  const auto part = [&](int64_t begin, int64_t count) {
+    return token_logprob_grad(dlogprob, x_, weight_.narrow(0, begin, count), labels_, out.lse,
+                              dweight.narrow(0, begin, count), begin);
+  };
+  at::Tensor low = part(0, cut), high = part(cut, GetParam().vocabulary - cut);
+  expect_gradients(dlogprob, wide(low) + wide(high), dweight);
+  at::Tensor composed_dweight = at::full(weight_.sizes(), 0.5, at::kDouble);
+  at::Tensor composed = at::zeros(x_.sizes(), at::kDouble);
+  for (const auto& [begin, count] : {std::pair<int64_t, int64_t>{0, cut}, {cut, GetParam().vocabulary - cut}}) {
+    composed +=
+        composition::token_logprob_grad(wide(dlogprob), wide(x_), wide(weight_).narrow(0, begin, count), labels_.cpu(),
+                                        lse_.detach(), composed_dweight.narrow(0, begin, count), begin);
+  }
+  const double size = 1 + reference_weight_.grad().abs().max().item<double>();
+  expect_within(composed, reference_x_.grad(), at::full({}, 1e-9, at::kDouble), "composed dx");
+  expect_within(composed_dweight, reference_weight_.grad() + 0.5, at::full({}, 1e-10 * size, at::kDouble),
+                "composed dweight");
+}
+
 TEST_P(Head, NothingToTrainOnGivesZero) {
   at::Tensor none = full({GetParam().rows}, -1, at::kInt), dweight = full(weight_.sizes().vec(), 0.5);
   const FusedCrossEntropy out = fused_cross_entropy(x_, weight_, none, scale_, dweight);

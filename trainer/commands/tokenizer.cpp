@@ -90,24 +90,40 @@ void write_ids(const std::vector<int32_t>& ids) {
   std::cout << line;
 }
 
-// How well the tokenizer fits its own sources; a sample of them is enough.
-double bytes_per_token(const config::Config& config, const data::Tokenizer& tokenizer) {
+// How well the tokenizer fits texts; a sample of them is enough.
+double bytes_per_token(const std::vector<config::Source>& sources, const data::Tokenizer& tokenizer) {
   constexpr int64_t kSample = int64_t{64} << 20;
   int64_t bytes = 0, tokens = 0;
   std::vector<int32_t> ids;
-  for (const auto& source : config.data.sources) {
+  const auto count = [&](const std::string& text) {
+    if (text.empty() || bytes > kSample) return;
+    ids.clear();
+    tokenizer.encode(text, ids);
+    bytes += static_cast<int64_t>(text.size());
+    tokens += static_cast<int64_t>(ids.size());
+  };
+  for (const auto& source : sources) {
     data::read_source(
         source, false,
         [&](data::Record&& record) {
-          if (record.text.empty() || bytes > kSample) return;
-          ids.clear();
-          tokenizer.encode(record.text, ids);
-          bytes += static_cast<int64_t>(record.text.size());
-          tokens += static_cast<int64_t>(ids.size());
+          count(record.text);
+          for (const auto& message : record.messages) count(message.content);
         },
         [](const std::string&, const std::string&) {});
   }
   return tokens == 0 ? 0 : static_cast<double>(bytes) / static_cast<double>(tokens);
+}
+
+// What the tokens of tokenizer.extend change on their own texts.
+std::string growth_text(const config::Config& config, const data::Tokenizer& before, const data::Tokenizer& after) {
+  const auto& sources = config.tokenizer.extend->sources;
+  const double then = bytes_per_token(sources, before), now = bytes_per_token(sources, after);
+  std::string text = fmt::format("vocabulary       {} -> {}\n", core::with_commas(before.vocab_size()),
+                                 core::with_commas(after.vocab_size()));
+  if (then > 0)
+    text += fmt::format("bytes per token  {:.3f} -> {:.3f} ({:.1f}% fewer tokens on tokenizer.extend.sources)\n", then,
+                        now, 100 * (1 - then / now));
+  return text;
 }
 
 }  // namespace
@@ -115,21 +131,27 @@ double bytes_per_token(const config::Config& config, const data::Tokenizer& toke
 int tokenizer_train(const Words& words) {
   const auto arguments = parse_arguments(
       words, "plumb tokenizer train CFG [section.key=value ...] [--out FOLDER]",
-      "Trains byte-level BPE of tokenizer.vocab_size tokens on data.sources, once: the result stands in\n"
-      "data.cache under a key made of its content, where `plumb train` finds it.",
+      "Trains byte-level BPE of tokenizer.vocab_size tokens on data.sources, or grows a finished tokenizer by\n"
+      "tokenizer.extend, once: the result stands in data.cache under a key made of its content, where `plumb train`\n"
+      "and `plumb tune` find it.",
       {{"out", "FOLDER", "also write tokenizer.json and tokenizer_config.json into this folder"}}, 1, 1);
   if (arguments.help) return 0;
   const auto loaded = config::load_config(arguments.positional[0], arguments.overrides, config::Purpose::tokenizer);
-  if (loaded.config.tokenizer.type != "bpe")
-    fail_input("tokenizer.type", fmt::format("expected bpe, found {}", loaded.config.tokenizer.type),
-               "only tokenizer.type: bpe is trained");
-  const auto folder = run::build_tokenizer(loaded);
-  const auto tokenizer = data::load_tokenizer(folder);
-  if (arguments.has("out")) data::save_tokenizer(*tokenizer, arguments.get("out", ""));
-  std::cout << fmt::format("vocabulary       {}\n", core::with_commas(tokenizer->vocab_size()));
-  if (const double ratio = bytes_per_token(loaded.config, *tokenizer); ratio > 0)
-    std::cout << fmt::format("bytes per token  {:.3f}\n", ratio);
-  std::cout << fmt::format("folder           {}\n", folder.string());
+  const auto& config = loaded.config;
+  std::optional<exporting::OpenedModel> base;
+  if (!config.model.base.empty()) base = exporting::open_model(config.model.base);
+  const auto built = run::build_tokenizer(loaded, base);
+  const auto tokenizer = data::load_tokenizer(built.folder);
+  if (arguments.has("out"))
+    data::save_tokenizer(*tokenizer, arguments.get("out", ""), base ? base->chat_template_jinja : "");
+  if (built.grown_from) {
+    std::cout << growth_text(config, *built.grown_from, *tokenizer);
+  } else {
+    std::cout << fmt::format("vocabulary       {}\n", core::with_commas(tokenizer->vocab_size()));
+    if (const double ratio = bytes_per_token(config.data.sources, *tokenizer); ratio > 0)
+      std::cout << fmt::format("bytes per token  {:.3f}\n", ratio);
+  }
+  std::cout << fmt::format("folder           {}\n", built.folder.string());
   return 0;
 }
 

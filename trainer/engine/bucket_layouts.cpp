@@ -21,7 +21,7 @@ std::vector<parallel::BucketLayout> bucket_layouts(const EngineOptions& options,
   const bool fp32 = precision.of(Role::block_linear).compute == c10::ScalarType::Float;
   const parallel::Codec codec = fp32 ? parallel::Codec::fp32 : parallel::Codec::bf16;
   std::map<std::tuple<int64_t, bool, int>, std::vector<parallel::BucketEntry>> groups;
-  for (const model::ParameterInfo& info : model::parameters(options.spec, options.lora)) {
+  for (const model::ParameterInfo& info : model::parameters(options.spec, options.lora, options.new_rows)) {
     const int group = optimizer_groups(options) == 2 && is_lora_b(info.name) ? 1 : 0;
     groups[{info.stage, info.trainable, group}].push_back({info.name, info.shape, info.decay});
   }
@@ -46,7 +46,7 @@ StepOptions step_options(const EngineOptions& options, int shard_ranks, int data
   step.evaluate = evaluate;
   step.defer_weight_grads = options.defer_weight_grads;
   step.trainable.assign(static_cast<size_t>(step.stages), false);
-  for (const model::ParameterInfo& info : model::parameters(options.spec, options.lora)) {
+  for (const model::ParameterInfo& info : model::parameters(options.spec, options.lora, options.new_rows)) {
     if (info.trainable) step.trainable[static_cast<size_t>(info.stage)] = true;
   }
   step.borrows.resize(static_cast<size_t>(step.stages));

@@ -39,7 +39,7 @@ class EngineImpl : public Engine {
       : options_(options),
         device_(device),
         mesh_(std::move(mesh)),
-        table_(model::parameters(options.spec, options.lora)),
+        table_(model::parameters(options.spec, options.lora, options.new_rows)),
         model_(options.spec, options.lora, table_, device),
         state_(options_, mesh_, table_),
         interpreter_(model_, state_, options_.recompute, step(1, false).trainable),
@@ -57,10 +57,9 @@ class EngineImpl : public Engine {
   }
 
   void load(const model::WeightSource& base) override {
-    const auto adapter = [this](const std::string& name) { return options_.lora && table_.info(name).trainable; };
-    if (!initialised_) fill(options_.seed, adapter);
+    if (!initialised_) fill(options_.seed, model::is_adapter);
     fill_parameters(
-        state_, [&](const std::string& name) { return !adapter(name); },
+        state_, [](const std::string& name) { return !model::is_adapter(name); },
         [&](const parallel::BucketEntry& entry, int64_t begin, std::span<float> out) {
           base.read(entry.name, entry.shape, begin, out);
         });
@@ -75,7 +74,7 @@ class EngineImpl : public Engine {
   void hold() override {
     if (++holds_ > 1) return;
     state_.hold();
-    held_ = model::hold_model(model_);
+    held_ = model::hold_model(model_, vocabulary_);
   }
   void release() override {
     if (holds_ == 0) fail_internal("release without hold");
@@ -86,6 +85,11 @@ class EngineImpl : public Engine {
   model::HeldModel& held() override {
     if (!held_) fail_internal("held() is valid between hold() and release()");
     return *held_;
+  }
+
+  void limit_vocabulary(std::optional<int64_t> rows) override {
+    if (holds_ > 0) fail_internal("the vocabulary is limited before the weights are held");
+    vocabulary_ = rows;
   }
 
   at::Tensor parameter(const std::string& name) override { return whole_parameter(state_, name); }
@@ -133,6 +137,7 @@ class EngineImpl : public Engine {
   StateRegistry registry_;
   std::unique_ptr<model::HeldModel> held_;
   int holds_ = 0;
+  std::optional<int64_t> vocabulary_;
   bool initialised_ = false;
 };
 
@@ -211,6 +216,7 @@ std::vector<at::Tensor> EngineImpl::logprobs(std::span<const data::Batch> batche
   Work work;
   work.batches = prepared;
   work.adapters = adapters;
+  work.vocabulary = vocabulary_;
   return interpreter_.run(plan_step(step(static_cast<int>(rounds), true)), work).logprob;
 }
 

@@ -21,7 +21,8 @@ namespace plumb::engine {
 struct EngineOptions {
   model::ModelSpec spec;
   std::optional<model::LoraSpec> lora;
-  std::string precision = "fp32";  // fp32 bf16
+  std::optional<int64_t> new_rows;  // only the vocabulary from this row on is trained, and lora's adapters
+  std::string precision = "fp32";   // fp32 bf16
   int zero = 0;
   Recompute recompute = Recompute::none;
   int64_t micro_batch_size = 1, sequence_length = 0;
@@ -77,6 +78,9 @@ class Engine {
   // adapters = false: the base under a LoRA model.
   virtual at::Tensor forward(const data::Batch&, bool adapters = true) = 0;
   virtual EvalResult evaluate(std::span<const data::Batch> batches) = 0;  // ranks may bring different counts
+  // Until it is called again, forward, evaluate and what is held answer as if only these rows of the vocabulary were
+  // there: a base whose vocabulary has grown, as it was before. Absent: all.
+  virtual void limit_vocabulary(std::optional<int64_t> rows) = 0;
 
   // All stages gathered until release(): generation and repeated evaluation.
   virtual void hold() = 0;

@@ -84,6 +84,7 @@ WorkResult Interpreter::run(const std::vector<Action>& actions, const Work& work
 model::StageContext Interpreter::context(int stage, int m) {
   model::StageContext context;
   context.adapters = work_->adapters;
+  context.vocabulary = work_->vocabulary;
   context.seed = work_->seed;
   context.training = work_->objective != nullptr;
   if (!learns(stage)) return context;

@@ -19,7 +19,8 @@ struct Work {
   const Objective* objective = nullptr;  // null: forward only
   double total = 1;                      // the global normaliser
   bool adapters = true;
-  uint64_t seed = 0;  // of dropout
+  std::optional<int64_t> vocabulary;  // forward only: as in StageContext
+  uint64_t seed = 0;                  // of dropout
 };
 
 struct WorkResult {

@@ -12,6 +12,7 @@
 #include "trainer/export/merged_weights.h"
 #include "trainer/families/load_base.h"
 #include "trainer/families/spec_json.h"
+#include "trainer/model/grown_vocabulary.h"
 
 namespace plumb::exporting {
 namespace {
@@ -64,8 +65,8 @@ bool same_shape(model::ModelSpec a, const model::ModelSpec& b) {
 OpenedModel open_at_depth(const fs::path& given, bool merge, int depth);
 
 // The weights that an adapter was trained on must be the ones found now.
-std::shared_ptr<const model::WeightSource> open_adapter_base(const OpenedModel& adapter, const std::string& where,
-                                                             int depth) {
+OpenedModel open_base_of_part(const OpenedModel& adapter, std::optional<int64_t> new_rows, const std::string& where,
+                              int depth) {
   const auto base = adapter.about.find("base");
   if (base == adapter.about.end() || !base->is_object() || !base->contains("path") || !(*base)["path"].is_string() ||
       !base->contains("digest") || !(*base)["digest"].is_string()) {
@@ -77,15 +78,30 @@ std::shared_ptr<const model::WeightSource> open_adapter_base(const OpenedModel& 
   if (!fs::is_directory(path, error)) {
     fail_input(where, "its base is not there: " + path.string(), "put the base back; an adapter is nothing without it");
   }
-  const OpenedModel model = open_at_depth(path, true, depth + 1);
-  if (!same_shape(model.spec, adapter.spec)) {
+  OpenedModel model = open_at_depth(path, true, depth + 1);
+  auto shape = adapter.spec;
+  if (new_rows && *new_rows <= model.spec.vocab_size && model.spec.vocab_size <= shape.vocab_size) {
+    shape.vocab_size = model.spec.vocab_size;  // the checkpoint has the rest
+  }
+  if (!same_shape(model.spec, shape)) {
     fail_input(where, "its base " + path.string() + " has another shape than the adapter");
   }
   if (model.weights->digest() != (*base)["digest"].get<std::string>()) {
     fail_input(where, "its base " + path.string() + " is not the one the adapter was trained on",
                "the weights have changed since; name the step of a run (RUN/step-N) that stays as it is");
   }
-  return model.weights;
+  return model;
+}
+
+// The row from which on the checkpoint holds the vocabulary, where it holds nothing else of it.
+std::optional<int64_t> read_new_rows(const OpenedModel& model, const std::string& where) {
+  const auto found = model.about.find("new_rows");
+  if (found == model.about.end() || found->is_null()) return std::nullopt;
+  if (!found->is_number_integer() || found->get<int64_t>() < 1 || found->get<int64_t>() >= model.spec.vocab_size) {
+    fail_input(where, "new_rows: expected a row of the vocabulary, found " + found->dump(),
+               "the checkpoint is damaged");
+  }
+  return found->get<int64_t>();
 }
 
 void open_checkpoint(const checkpoint::Manifest& manifest, bool merge, int depth, OpenedModel& model) {
@@ -98,9 +114,17 @@ void open_checkpoint(const checkpoint::Manifest& manifest, bool merge, int depth
     fail_input(where, "it does not say the model's shape");
   model.spec = families::model_spec_from_json(model.about["model"], where + ": model");
   model.weights = checkpoint::weights(manifest);
-  if (!model.about.contains("lora") || model.about["lora"].is_null()) return;
+  const auto new_rows = read_new_rows(model, where);
+  const bool adapter = model.about.contains("lora") && !model.about["lora"].is_null();
+  if (!adapter && !new_rows) return;
+  const auto base = open_base_of_part(model, new_rows, where, depth);
+  const auto part = std::exchange(model.weights, std::make_shared<AdapterOverBase>(model.weights, base.weights));
+  if (new_rows) {
+    model.weights = std::make_shared<model::GrownVocabulary>(model.weights, base.spec.vocab_size, *new_rows,
+                                                             model.spec.vocab_size, part);
+  }
+  if (!adapter) return;
   const auto lora = families::lora_spec_from_json(model.about["lora"], where + ": lora");
-  model.weights = std::make_shared<AdapterOverBase>(model.weights, open_adapter_base(model, where, depth));
   if (merge) {
     model.weights = std::make_shared<MergedWeights>(model.weights, model.spec, lora);
   } else {

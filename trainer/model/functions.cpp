@@ -5,7 +5,6 @@
 #include "core/error.h"
 #include "trainer/model/tape.h"
 #include "trainer/ops/dropout.h"
-#include "trainer/ops/embedding.h"
 #include "trainer/ops/linear.h"
 #include "trainer/ops/rms_norm.h"
 #include "trainer/ops/swiglu.h"
@@ -78,17 +77,17 @@ class LinearPart {
 
 }  // namespace
 
-Tensor embedding(const ParameterHandle& weight, const DropoutSite& dropout, const TokenBatch& batch,
+Tensor embedding(const Vocabulary& vocabulary, const DropoutSite& dropout, const TokenBatch& batch,
                  const StageContext& context) {
   Tensor y;
   {
     const LayerScope scope;
-    y = drop(ops::embedding(batch.ids, weight.value()), dropout, batch, context);
+    y = drop(rows_of(vocabulary, batch.ids), dropout, batch, context);
   }
   if (on_tape({context.anchor})) {
     record("embedding", {context.anchor}, {y},
-           [weight, dropout, batch, context](const std::vector<Tensor>& dy, const std::vector<bool>&) {
-             context.sink->add_embedding(weight, batch.ids, drop(dy[0], dropout, batch, context));
+           [vocabulary, dropout, batch, context](const std::vector<Tensor>& dy, const std::vector<bool>&) {
+             add_gradient(vocabulary, batch.ids, drop(dy[0], dropout, batch, context), *context.sink);
              return std::vector<Tensor>(1);
            });
   }
@@ -197,18 +196,18 @@ Tensor norm(const Tensor& x, const ParameterHandle& weight, double eps, const St
   return normed.y;
 }
 
-Tensor token_logprob(const Tensor& x, const ParameterHandle& weight, const TokenBatch& batch,
+Tensor token_logprob(const Tensor& x, const Vocabulary& vocabulary, const TokenBatch& batch,
                      const StageContext& context) {
   ops::TokenLogprob out;
   {
     const LayerScope scope;
-    out = ops::token_logprob(x, weight.value(), batch.labels);
+    out = logprob(vocabulary, x, batch.labels, context.vocabulary);
   }
   if (!on_tape({x})) return out.logprob;
   record("token_logprob", {x}, {out.logprob},
-         [weight, context, batch, x = plain(x), lse = out.lse](const std::vector<Tensor>& d, const std::vector<bool>&) {
-           return std::vector<Tensor>{
-               ops::token_logprob_grad(d[0], x, weight.value(), batch.labels, lse, context.sink->slot(weight))};
+         [vocabulary, context, batch, x = plain(x), lse = out.lse](const std::vector<Tensor>& d,
+                                                                   const std::vector<bool>&) {
+           return std::vector<Tensor>{logprob_grad(vocabulary, d[0], x, batch.labels, lse, *context.sink)};
          });
   return out.logprob;
 }

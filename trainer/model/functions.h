@@ -8,6 +8,7 @@
 
 #include "trainer/model/carry.h"
 #include "trainer/model/parameter.h"
+#include "trainer/model/vocabulary.h"
 #include "trainer/ops/attention.h"
 #include "trainer/ops/rope.h"
 
@@ -20,6 +21,7 @@ struct StageContext {
   bool training = false;      // dropout acts
   bool save_less = false;     // selective recomputation: cheap intermediate results are computed again in backward
   uint64_t seed = 0;          // of dropout
+  std::optional<int64_t> vocabulary;     // only so many rows of it exist; without recording
   std::optional<at::Tensor> loss_scale;  // fp32 [T]: the head runs the fused cross-entropy with it
   at::Tensor anchor;  // given to the first trainable stage when it has no other input that needs a gradient
 };
@@ -45,7 +47,7 @@ struct LinearWeights {
   std::optional<Adapters> adapters;
 };
 
-at::Tensor embedding(const ParameterHandle& weight, const DropoutSite& dropout, const TokenBatch&, const StageContext&);
+at::Tensor embedding(const Vocabulary&, const DropoutSite& dropout, const TokenBatch&, const StageContext&);
 
 // sum = x + delta (delta may be absent), y = linear(rms_norm(sum)).
 struct NormLinearOut {
@@ -69,9 +71,9 @@ at::Tensor swiglu_linear(const at::Tensor& gate_up, const at::Tensor& residual, 
 at::Tensor norm(const at::Tensor& x, const ParameterHandle& weight, double eps, const StageContext&);
 
 // Log-probability of each label, fp32 [T].
-at::Tensor token_logprob(const at::Tensor& x, const ParameterHandle& weight, const TokenBatch&, const StageContext&);
-// The same in one pass with its gradient, for the loss -sum scale x logprob. Backward must be seeded with -scale: the
-// gradient is already there and the weight gradient is already in its slot.
+at::Tensor token_logprob(const at::Tensor& x, const Vocabulary&, const TokenBatch&, const StageContext&);
+// The same in one pass with its gradient, for the loss -sum scale x logprob and a vocabulary of one part. Backward must
+// be seeded with -scale: the gradient is already there and the weight gradient is already in its slot.
 at::Tensor fused_token_logprob(const at::Tensor& x, const ParameterHandle& weight, const at::Tensor& scale,
                                const TokenBatch&, const StageContext&);
 

@@ -6,8 +6,6 @@
 #include "core/error.h"
 #include "trainer/model/tape.h"
 #include "trainer/model/transformer.h"
-#include "trainer/ops/embedding.h"
-#include "trainer/ops/linear.h"
 #include "trainer/ops/rms_norm.h"
 #include "trainer/ops/swiglu.h"
 
@@ -27,14 +25,16 @@ struct Pass {
 
 class CachedModel : public HeldModel {
  public:
-  CachedModel(const Transformer& model, bool adapters) : model_(model) { context_.adapters = adapters; }
+  CachedModel(const Transformer& model, std::optional<int64_t> vocabulary) : model_(model) {
+    context_.vocabulary = vocabulary;
+  }
   const ModelSpec& spec() const override { return model_.spec(); }
 
   KvCache make_cache(int64_t batch, int64_t capacity) const override {
     if (batch < 1 || capacity < 1) fail_internal("a cache needs at least one sequence and one token");
     KvCache cache{batch, capacity, {}, {}, std::vector<int32_t>(static_cast<size_t>(batch), 0)};
     const int64_t width = spec().num_key_value_heads * spec().head_dim;
-    const auto options = model_.embedding_weight().value().options();
+    const auto options = model_.embedding_rows().rows.value().options();
     for (int64_t block = 0; block < spec().num_hidden_layers; ++block) {
       cache.keys.push_back(at::zeros({batch, capacity, width}, options));
       cache.values.push_back(at::zeros({batch, capacity, width}, options));
@@ -50,7 +50,7 @@ class CachedModel : public HeldModel {
     const bool first = std::all_of(cache.lengths.begin(), cache.lengths.end(), [](int32_t n) { return n == 0; });
     const Tensor hidden = first ? prefill(cache, tokens) : decode(cache, tokens);
     const Tensor normed = ops::rms_norm(hidden, std::nullopt, model_.final_norm().value(), spec().rms_norm_eps).y;
-    return ops::linear(normed, model_.head_weight().value()).to(at::kFloat).cpu();
+    return logits(model_.head_rows(), normed, context_.vocabulary).to(at::kFloat).cpu();
   }
 
  private:
@@ -127,7 +127,7 @@ class CachedModel : public HeldModel {
     const Tensor offsets = at::tensor(pass.doc_offsets, at::TensorOptions(at::kInt));
     const ops::RopeTable table = model_.rope(cache.capacity);
     const double eps = spec().rms_norm_eps;
-    Tensor x = ops::embedding(to_device(pass.ids), model_.embedding_weight().value());
+    Tensor x = rows_of(model_.embedding_rows(), to_device(pass.ids));
     for (int64_t i = 0; i < spec().num_hidden_layers; ++i) {
       const Block& block = model_.block(i);
       const auto [h, qkv] = norm_linear(x, Tensor(), block.attention_norm, eps, block.qkv, {}, context_);
@@ -171,8 +171,8 @@ class CachedModel : public HeldModel {
 
 }  // namespace
 
-std::unique_ptr<HeldModel> hold_model(const Transformer& model, bool adapters) {
-  return std::make_unique<CachedModel>(model, adapters);
+std::unique_ptr<HeldModel> hold_model(const Transformer& model, std::optional<int64_t> vocabulary) {
+  return std::make_unique<CachedModel>(model, vocabulary);
 }
 
 }  // namespace plumb::model

@@ -64,11 +64,11 @@ void check_lora(const LoraSpec& lora) {
   }
 }
 
-void add_block(std::vector<ParameterInfo>& out, const ModelSpec& s, int64_t block, const LoraSpec* lora) {
+void add_block(std::vector<ParameterInfo>& out, const ModelSpec& s, int64_t block, bool trainable,
+               const LoraSpec* lora) {
   using Init = ParameterInfo::Init;
   const std::string prefix = "blocks." + std::to_string(block) + ".";
   const int64_t stage = block + 1;
-  const bool trainable = lora == nullptr;
   const auto groups = projection_groups(s);
   for (size_t g = 0; g < groups.size(); ++g) {
     if (g == 0) out.push_back({prefix + "attention_norm.weight", {s.hidden_size}, stage, trainable, false, Init::ones});
@@ -91,6 +91,16 @@ void add_block(std::vector<ParameterInfo>& out, const ModelSpec& s, int64_t bloc
       }
     }
   }
+}
+
+// embedding or head: one matrix, or the old rows and the new ones side by side.
+void add_vocabulary(std::vector<ParameterInfo>& out, const ModelSpec& s, const std::string& name, int64_t stage,
+                    bool trainable, std::optional<int64_t> new_rows) {
+  using Init = ParameterInfo::Init;
+  const int64_t rows = new_rows.value_or(s.vocab_size);
+  out.push_back({name + ".weight", {rows, s.hidden_size}, stage, trainable, true, Init::normal});
+  if (!new_rows) return;
+  out.push_back({name + ".new_rows.weight", {s.vocab_size - rows, s.hidden_size}, stage, true, true, Init::normal});
 }
 
 }  // namespace
@@ -133,20 +143,27 @@ int64_t ParameterInfo::numel() const {
   return product;
 }
 
-std::vector<ParameterInfo> parameters(const ModelSpec& spec, const std::optional<LoraSpec>& lora) {
+std::vector<ParameterInfo> parameters(const ModelSpec& spec, const std::optional<LoraSpec>& lora,
+                                      std::optional<int64_t> new_rows) {
   using Init = ParameterInfo::Init;
   if (lora) check_lora(*lora);
-  const bool trainable = !lora;
+  if (new_rows && (*new_rows < 1 || *new_rows >= spec.vocab_size)) {
+    fail_internal("new rows from " + std::to_string(*new_rows) + " on in a vocabulary of " +
+                  std::to_string(spec.vocab_size));
+  }
+  const bool trainable = !lora && !new_rows;
   std::vector<ParameterInfo> out;
-  out.push_back({"embedding.weight", {spec.vocab_size, spec.hidden_size}, 0, trainable, true, Init::normal});
-  for (int64_t block = 0; block < spec.num_hidden_layers; ++block) add_block(out, spec, block, lora ? &*lora : nullptr);
+  add_vocabulary(out, spec, "embedding", 0, trainable, new_rows);
+  for (int64_t block = 0; block < spec.num_hidden_layers; ++block) {
+    add_block(out, spec, block, trainable, lora ? &*lora : nullptr);
+  }
   const int64_t head = spec.num_hidden_layers + 1;
   out.push_back({"final_norm.weight", {spec.hidden_size}, head, trainable, false, Init::ones});
-  if (!spec.tie_word_embeddings) {
-    out.push_back({"head.weight", {spec.vocab_size, spec.hidden_size}, head, trainable, true, Init::normal});
-  }
+  if (!spec.tie_word_embeddings) add_vocabulary(out, spec, "head", head, trainable, new_rows);
   return out;
 }
+
+bool is_adapter(const std::string& name) { return name.ends_with(".lora_a") || name.ends_with(".lora_b"); }
 
 int64_t parameter_count(const ModelSpec& spec) {
   int64_t total = 0;

@@ -45,6 +45,8 @@ struct LoraSpec {
 //   blocks.I.mlp.{gate_proj,up_proj,down_proj}.weight [out,in]
 //   final_norm.weight [H]   head.weight [V,H] (absent when tied)
 //   <linear>.lora_a [r,in], <linear>.lora_b [out,r], e.g. blocks.0.attention.q_proj.lora_a
+//   embedding.new_rows.weight, head.new_rows.weight [V-n,H] behind embedding.weight, head.weight [n,H], where only the
+//   rows from n on are trained
 struct ParameterInfo {
   std::string name;
   std::vector<int64_t> shape;
@@ -56,8 +58,11 @@ struct ParameterInfo {
 };
 
 // All parameters in layout order: q,k,v (and gate,up) adjacent, so that a fused GEMM is a contiguous view.
-// With lora: base parameters are not trainable, adapters follow as trainable ones.
-std::vector<ParameterInfo> parameters(const ModelSpec&, const std::optional<LoraSpec>& = std::nullopt);
+// With lora: base parameters are not trainable, adapters follow as trainable ones. With new_rows: the rows of the
+// vocabulary from there on are parameters of their own and trained, base parameters are not.
+std::vector<ParameterInfo> parameters(const ModelSpec&, const std::optional<LoraSpec>& = std::nullopt,
+                                      std::optional<int64_t> new_rows = std::nullopt);
+bool is_adapter(const std::string& name);  // lora_a, lora_b
 int64_t parameter_count(const ModelSpec&);
 
 // Matmul FLOPs of forward+backward per token, attention with full and with causal half (docs: 6(N-Vh) + 12LHs | 6LHs).

@@ -37,13 +37,18 @@ LinearWeights fused_linear(ParameterTable& table, const std::string& prefix, con
   return weights;
 }
 
+Vocabulary vocabulary_of(ParameterTable& table, const std::string& name) {
+  const std::string added = name + ".new_rows.weight";
+  return {table.fused({name + ".weight"}), table.has(added) ? table.fused({added}) : ParameterHandle()};
+}
+
 }  // namespace
 
 Transformer::Transformer(const ModelSpec& spec, const std::optional<LoraSpec>& lora, ParameterTable& table,
                          at::Device device)
     : spec_(spec), device_(device) {
   spec_.validate("model");
-  embedding_ = table.fused({"embedding.weight"});
+  embedding_ = vocabulary_of(table, "embedding");
   for (int64_t i = 0; i < spec_.num_hidden_layers; ++i) {
     const std::string prefix = "blocks." + std::to_string(i) + ".";
     const uint64_t site = 16 * static_cast<uint64_t>(i + 1);
@@ -57,7 +62,7 @@ Transformer::Transformer(const ModelSpec& spec, const std::optional<LoraSpec>& l
     blocks_.push_back(std::move(block));
   }
   final_norm_ = table.fused({"final_norm.weight"});
-  head_ = spec_.tie_word_embeddings ? embedding_ : table.fused({"head.weight"});
+  head_ = spec_.tie_word_embeddings ? embedding_ : vocabulary_of(table, "head");
 }
 
 std::vector<int> Transformer::borrows(int index) const {
@@ -106,8 +111,9 @@ Carry Transformer::stage(int index, const Carry& in, const TokenBatch& batch, co
   if (index <= spec_.num_hidden_layers) return run_block(index - 1, in, batch, context);
   if (index != stages() - 1) fail_internal("the model has no stage " + std::to_string(index));
   const at::Tensor y = norm(in.at("hidden"), final_norm_, spec_.rms_norm_eps, context);
-  const at::Tensor logprob = context.loss_scale ? fused_token_logprob(y, head_, *context.loss_scale, batch, context)
-                                                : token_logprob(y, head_, batch, context);
+  const at::Tensor logprob = context.loss_scale && !head_.new_rows
+                                 ? fused_token_logprob(y, head_.rows, *context.loss_scale, batch, context)
+                                 : token_logprob(y, head_, batch, context);
   return {{{"logprob", logprob}}, {}};
 }
 

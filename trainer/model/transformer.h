@@ -29,9 +29,9 @@ class Transformer {
   std::vector<int> borrows(int index) const;
 
   const ModelSpec& spec() const { return spec_; }
-  const ParameterHandle& embedding_weight() const { return embedding_; }
+  const Vocabulary& embedding_rows() const { return embedding_; }
   const ParameterHandle& final_norm() const { return final_norm_; }
-  const ParameterHandle& head_weight() const { return head_; }
+  const Vocabulary& head_rows() const { return head_; }
   const Block& block(int64_t index) const { return blocks_[static_cast<size_t>(index)]; }
   ops::AttentionShape attention_shape() const;
   // Grown when a longer text comes; positions 0 .. at least `positions` - 1.
@@ -46,12 +46,13 @@ class Transformer {
 
   ModelSpec spec_;
   at::Device device_;
-  ParameterHandle embedding_, final_norm_, head_;
+  Vocabulary embedding_, head_;
+  ParameterHandle final_norm_;
   std::vector<Block> blocks_;
   mutable ops::RopeTable rope_;
 };
 
-// Generation over parameters that stay gathered as long as it is used. `adapters` as in StageContext.
-std::unique_ptr<HeldModel> hold_model(const Transformer& model, bool adapters = true);
+// Generation over parameters that stay gathered as long as it is used. `vocabulary` as in StageContext.
+std::unique_ptr<HeldModel> hold_model(const Transformer& model, std::optional<int64_t> vocabulary = std::nullopt);
 
 }  // namespace plumb::model

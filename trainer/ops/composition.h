@@ -40,7 +40,8 @@ at::Tensor swiglu_grad(const at::Tensor& dy, const at::Tensor& gate_up);
 SoftmaxSlice token_softmax_slice(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& labels,
                                  int64_t vocab_begin);
 at::Tensor token_logprob_grad(const at::Tensor& dlogprob, const at::Tensor& x, const at::Tensor& weight,
-                              const at::Tensor& labels, const at::Tensor& lse, Optional dweight);
+                              const at::Tensor& labels, const at::Tensor& lse, Optional dweight,
+                              std::optional<int64_t> vocab_begin);
 FusedCrossEntropy fused_cross_entropy(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& labels,
                                       const at::Tensor& scale, Optional dweight);
 

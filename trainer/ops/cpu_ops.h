@@ -64,7 +64,8 @@ at::Tensor swiglu_grad(const at::Tensor& dy, const at::Tensor& gate_up);
 SoftmaxSlice token_softmax_slice(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& labels,
                                  int64_t vocab_begin);
 at::Tensor token_logprob_grad(const at::Tensor& dlogprob, const at::Tensor& x, const at::Tensor& weight,
-                              const at::Tensor& labels, const at::Tensor& lse, const Optional& dweight);
+                              const at::Tensor& labels, const at::Tensor& lse, const Optional& dweight,
+                              std::optional<int64_t> vocab_begin);
 FusedCrossEntropy fused_cross_entropy(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& labels,
                                       const at::Tensor& scale, const Optional& dweight);
 

@@ -31,15 +31,17 @@ at::Tensor chunk_logits(const at::Tensor& x, const at::Tensor& weight) {
   return at::mm(x.to(wide), weight.t().to(wide));
 }
 
-// Row indices of labels, with -1 replaced by 0 and told by `valid`.
+// Row indices of labels in a slice of the vocabulary, 0 where `here` says that the label is not in it; `valid`: there
+// is a label at all.
 struct Targets {
-  at::Tensor index, valid;
+  at::Tensor index, here, valid;
 };
 
 Targets targets(const at::Tensor& labels, int64_t begin, int64_t vocabulary) {
   at::Tensor local = labels.to(at::kLong) - begin;
-  at::Tensor valid = (local >= 0).logical_and_(local < vocabulary).logical_and_(labels >= 0);
-  return {local.masked_fill_(valid.logical_not(), 0).unsqueeze(1), valid};
+  at::Tensor valid = labels >= 0;
+  at::Tensor here = (local >= 0).logical_and_(local < vocabulary).logical_and_(valid);
+  return {local.masked_fill_(here.logical_not(), 0).unsqueeze(1), here, valid};
 }
 
 // From logits to the gradient of sum(scale * logprob) for rows with a label, in place; returns nothing of size [T, V].
@@ -48,7 +50,7 @@ void logits_to_gradient(at::Tensor logits, const at::Tensor& lse, const at::Tens
   logits.sub_(lse.unsqueeze(1)).exp_().mul_(-row_scale);
   // A row that is masked may hold inf * 0 when its logits overflow: it has no gradient.
   logits.masked_fill_(target.valid.logical_not().unsqueeze(1), 0);
-  logits.scatter_add_(1, target.index, row_scale);
+  logits.scatter_add_(1, target.index, at::where(target.here.unsqueeze(1), row_scale, 0.0));
 }
 
 }  // namespace
@@ -67,12 +69,13 @@ SoftmaxSlice token_softmax_slice(const at::Tensor& x, const at::Tensor& weight, 
 }
 
 at::Tensor token_logprob_grad(const at::Tensor& dlogprob, const at::Tensor& x, const at::Tensor& weight,
-                              const at::Tensor& labels, const at::Tensor& lse, std::optional<at::Tensor> dweight) {
+                              const at::Tensor& labels, const at::Tensor& lse, std::optional<at::Tensor> dweight,
+                              std::optional<int64_t> vocab_begin) {
   check_head(x, weight, labels, "token_logprob_grad");
   require_shape(dlogprob, {x.size(0)}, "token_logprob_grad", "dlogprob [T]");
   require_shape(lse, {x.size(0)}, "token_logprob_grad", "lse [T]");
-  if (has_cpu_kernel(x)) return cpu::token_logprob_grad(dlogprob, x, weight, labels, lse, dweight);
-  return composition::token_logprob_grad(dlogprob, x, weight, labels, lse, dweight);
+  if (has_cpu_kernel(x)) return cpu::token_logprob_grad(dlogprob, x, weight, labels, lse, dweight, vocab_begin);
+  return composition::token_logprob_grad(dlogprob, x, weight, labels, lse, dweight, vocab_begin);
 }
 
 FusedCrossEntropy fused_cross_entropy(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& labels,
@@ -95,21 +98,22 @@ SoftmaxSlice composition::token_softmax_slice(const at::Tensor& x, const at::Ten
     at::Tensor label_logit = logits.gather(1, target.index).squeeze(1);
     at::Tensor max = logits.amax(1);
     slice.max.narrow(0, first, count).copy_(max);
-    slice.target.narrow(0, first, count).copy_(at::where(target.valid, label_logit, 0.0));
+    slice.target.narrow(0, first, count).copy_(at::where(target.here, label_logit, 0.0));
     slice.sum.narrow(0, first, count).copy_(logits.sub_(max.unsqueeze(1)).exp_().sum(1));
   }
   return slice;
 }
 
 at::Tensor composition::token_logprob_grad(const at::Tensor& dlogprob, const at::Tensor& x, const at::Tensor& weight,
-                                           const at::Tensor& labels, const at::Tensor& lse, Optional dweight) {
+                                           const at::Tensor& labels, const at::Tensor& lse, Optional dweight,
+                                           std::optional<int64_t> vocab_begin) {
   const int64_t rows = x.size(0), step = chunk_rows(x, weight.size(0));
   at::Tensor dx = at::empty_like(x);
   for (int64_t first = 0; first < rows; first += step) {
     const int64_t count = std::min(step, rows - first);
     at::Tensor part = x.narrow(0, first, count), logits = chunk_logits(part, weight);
     logits_to_gradient(logits, lse.narrow(0, first, count).to(logits.scalar_type()), dlogprob.narrow(0, first, count),
-                       targets(labels.narrow(0, first, count), 0, weight.size(0)));
+                       targets(labels.narrow(0, first, count), vocab_begin.value_or(0), weight.size(0)));
     at::Tensor dlogits = logits.to(x.scalar_type());
     dx.narrow(0, first, count).copy_(at::mm(dlogits, weight));
     if (dweight) composition::linear_grad_weight_(*dweight, dlogits, part);

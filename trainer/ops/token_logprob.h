@@ -21,9 +21,11 @@ TokenLogprob token_logprob(const at::Tensor& x, const at::Tensor& weight, const 
 SoftmaxSlice token_softmax_slice(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& labels,
                                  int64_t vocab_begin);
 // Gradient for any gradient per token dlogprob fp32 [T]; recomputes the logits. dx is returned in x's dtype; dweight
-// [V, H] fp32 is added to when given.
+// [V, H] fp32 is added to when given. With a slice of the vocabulary that begins at vocab_begin, lse being that of the
+// whole: dweight of the slice, and dx as the sum over the slices.
 at::Tensor token_logprob_grad(const at::Tensor& dlogprob, const at::Tensor& x, const at::Tensor& weight,
-                              const at::Tensor& labels, const at::Tensor& lse, std::optional<at::Tensor> dweight);
+                              const at::Tensor& labels, const at::Tensor& lse, std::optional<at::Tensor> dweight,
+                              std::optional<int64_t> vocab_begin = std::nullopt);
 
 // The fast case: forward and backward in one pass over the chunks, loss = -sum_t scale[t] * logprob[t].
 // scale fp32 [T] (loss weight / normaliser). Returns logprob and dx (already the gradient of the loss).

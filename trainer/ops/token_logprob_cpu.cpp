@@ -112,8 +112,9 @@ SoftmaxSlice token_softmax_slice(const at::Tensor& x, const at::Tensor& weight, 
 }
 
 at::Tensor token_logprob_grad(const at::Tensor& dlogprob, const at::Tensor& x, const at::Tensor& weight,
-                              const at::Tensor& labels, const at::Tensor& lse, const Optional& dweight) {
-  check_labels(labels, weight.size(0));
+                              const at::Tensor& labels, const at::Tensor& lse, const Optional& dweight,
+                              std::optional<int64_t> vocab_begin) {
+  if (!vocab_begin) check_labels(labels, weight.size(0));
   at::Tensor dx = at::empty_like(x);
   by_type(x, [&](auto type) {
     const auto h = head<decltype(type)>(x, weight, labels);
@@ -128,7 +129,8 @@ at::Tensor token_logprob_grad(const at::Tensor& dlogprob, const at::Tensor& x, c
             continue;
           }
           kernels().common.softmax_scaled(row, h.vocabulary, data<float>(lse)[first + i], -gradient);
-          row[label] += gradient;
+          const int64_t here = int64_t{label} - vocab_begin.value_or(0);
+          if (here >= 0 && here < h.vocabulary) row[here] += gradient;
         }
       });
       h.backward(first, count, logits, dx, dweight);

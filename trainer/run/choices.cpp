@@ -105,11 +105,12 @@ Place take_place(const config::Loaded& loaded, int rank, int ranks, int local_ra
   return place;
 }
 
-engine::EngineOptions engine_options(const config::Config& config, const model::ModelSpec& spec,
-                                     const std::optional<model::LoraSpec>& lora, const Choices& choices) {
+engine::EngineOptions engine_options(const config::Config& config, const model::ModelSpec& spec, const Trained& trained,
+                                     const Choices& choices) {
   engine::EngineOptions options;
   options.spec = spec;
-  options.lora = lora;
+  options.lora = trained.lora;
+  options.new_rows = trained.new_rows;
   options.precision = choices.precision;
   options.zero = choices.zero;
   const auto& recompute = config.train.recompute;
@@ -128,13 +129,13 @@ engine::EngineOptions engine_options(const config::Config& config, const model::
 }
 
 Choices decide(config::Loaded& loaded, const FolderState& run, const Place& place, const parallel::MeshShape& mesh,
-               const model::ModelSpec& spec, const std::optional<model::LoraSpec>& lora, int64_t available) {
+               const model::ModelSpec& spec, const Trained& trained, int64_t available) {
   const auto& config = loaded.config;
   const auto remembered = remember(loaded, run, place.ranks);
   Choices choices;
   choices.memory_limit = config.parallel.memory_limit.value_or(available);
   choices.precision = choose_precision(loaded, remembered, place);
-  auto options = engine_options(config, spec, lora, choices);
+  auto options = engine_options(config, spec, trained, choices);
   options.zero = choices.zero = choose_zero(config, mesh, options, choices.memory_limit, remembered);
   choices.micro_batch_size = choose_micro_batch(config, mesh, options, choices.memory_limit, remembered);
   options.micro_batch_size = choices.micro_batch_size;

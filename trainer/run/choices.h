@@ -8,6 +8,7 @@
 #include "trainer/engine/engine.h"
 #include "trainer/run/folder.h"
 #include "trainer/run/length.h"
+#include "trainer/run/material.h"
 
 namespace plumb::run {
 
@@ -31,13 +32,12 @@ struct Choices {
 // Device of the rank: parallel.device, or cuda when there is one. Sets the thread count of this process.
 Place take_place(const config::Loaded&, int rank, int ranks, int local_rank, int local_ranks);
 
-engine::EngineOptions engine_options(const config::Config&, const model::ModelSpec&,
-                                     const std::optional<model::LoraSpec>&, const Choices&);
+engine::EngineOptions engine_options(const config::Config&, const model::ModelSpec&, const Trained&, const Choices&);
 
 // Fills what is `auto`, from the run that is resumed where there is one, and records it in `loaded` (resolved.yaml).
 // More memory estimated than allowed is Error(out_of_resources) with the table. `shard`: ranks that share state.
 Choices decide(config::Loaded& loaded, const FolderState& run, const Place& place, const parallel::MeshShape& mesh,
-               const model::ModelSpec&, const std::optional<model::LoraSpec>&, int64_t available);
+               const model::ModelSpec&, const Trained&, int64_t available);
 
 // Bytes that every rank has to itself: the least of all ranks, so that all decide alike. Collective.
 int64_t agreed_memory(const Place&, parallel::Communicator& world);

@@ -19,11 +19,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-evaluate::Subject subject(Context& context) {
+evaluate::Subject subject(Context& context, const data::Tokenizer& tokenizer, const data::ChatTemplate& chat) {
   const auto& config = context.config();
   return {*context.engine,
-          *context.material.tokenizer,
-          *context.material.chat,
+          tokenizer,
+          chat,
           context.material.end_ids,
           *context.mesh.data_shard,
           config.data.sequence_length,
@@ -32,13 +32,33 @@ evaluate::Subject subject(Context& context) {
           static_cast<uint64_t>(config.train.seed)};
 }
 
-std::vector<evaluate::Score> score_sets(Context& context, bool only_during) {
+evaluate::Subject subject(Context& context) {
+  return subject(context, *context.material.tokenizer, *context.material.chat);
+}
+
+std::vector<evaluate::Score> score_sets(Context& context, const evaluate::Subject& tested, bool only_during) {
   std::vector<evaluate::Score> scores;
-  const auto tested = subject(context);
   for (const auto& set : context.config().eval.sets) {
     if (!only_during || set.during)
       scores.push_back(evaluate::evaluate_set(set, tested, context.config().eval.confidence));
   }
+  return scores;
+}
+
+std::vector<evaluate::Score> score_sets(Context& context, bool only_during) {
+  return score_sets(context, subject(context), only_during);
+}
+
+// The base as it is without this run: where its vocabulary has grown, with its own tokenizer and rows.
+std::vector<evaluate::Score> scores_of_base(Context& context) {
+  const auto& material = context.material;
+  if (!material.first_new) return score_sets(context, false);
+  const auto& base = *material.base;
+  const auto chat =
+      data::chat_template(context.config().tokenizer.chat_template, base.chat_template_jinja, *base.tokenizer);
+  context.engine->limit_vocabulary(*material.first_new);
+  auto scores = score_sets(context, subject(context, *base.tokenizer, *chat), false);
+  context.engine->limit_vocabulary(std::nullopt);
   return scores;
 }
 
@@ -150,7 +170,7 @@ void score_base(Context& context, Progress& progress) {
   const auto& config = context.config();
   if (!config.eval.before || config.eval.sets.empty() || progress.step > 0 || !progress.base_scores.is_null()) return;
   context.reporter->note("eval      the base, before step 1");
-  progress.base_scores = to_json(score_sets(context, false));
+  progress.base_scores = to_json(scores_of_base(context));
 }
 
 int finish_stopped(Context& context, const Progress& progress) {

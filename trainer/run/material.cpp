@@ -6,6 +6,8 @@
 
 #include "core/config/presets.h"
 #include "core/error.h"
+#include "data/tokenizer/extend.h"
+#include "trainer/model/grown_vocabulary.h"
 #include "trainer/run/mix_plan.h"
 #include "trainer/tune/lora.h"
 
@@ -39,6 +41,26 @@ void check_tokenizer_fits(const Material& material, const std::string& where) {
                            material.spec.vocab_size, material.tokenizer->vocab_size()),
                "leave model.vocab_size out: it follows the tokenizer");
   }
+}
+
+// The rows of new tokens behind those of the base. Rows that the base has beyond its tokenizer's ids, padding that no
+// text reaches, are taken first.
+void grow_vocabulary(Material& material, const std::filesystem::path& folder) {
+  auto extension = data::load_extension(folder);
+  const int64_t first = extension.first_new, base_rows = material.spec.vocab_size;
+  if (first > base_rows) {
+    fail_input(
+        "tokenizer.extend",
+        fmt::format("expected a tokenizer of at most the base's {} ids, the one that grows has {}", base_rows, first),
+        "it is another model's; leave tokenizer.path out: the base has its own");
+  }
+  const auto added = static_cast<int64_t>(extension.old_pieces.size());
+  material.spec.vocab_size = std::max(base_rows, first + added);
+  material.first_new = first;
+  const auto means =
+      std::make_shared<model::MeanRows>(material.weights, base_rows, first, std::move(extension.old_pieces));
+  material.weights =
+      std::make_shared<model::GrownVocabulary>(material.weights, base_rows, first, material.spec.vocab_size, means);
 }
 
 }  // namespace
@@ -76,17 +98,22 @@ Material open_material(const config::Loaded& loaded, const MaterialPaths& paths)
                                       material.base ? material.base->chat_template_jinja : "", *material.tokenizer);
   if (material.base) {
     material.spec = material.base->spec;
+    material.weights = material.base->weights;
     if (config.model.attention_dropout) material.spec.attention_dropout = *config.model.attention_dropout;
     if (config.model.hidden_dropout) material.spec.hidden_dropout = *config.model.hidden_dropout;
   } else {
     material.spec = spec_from_config(config.model, *material.tokenizer, config.data.sequence_length);
   }
+  if (config.tokenizer.extend) grow_vocabulary(material, paths.tokenizer);
   check_tokenizer_fits(material, "tokenizer");
   if (config.data.sequence_length > material.spec.max_position_embeddings) {
     fail_input("data.sequence_length", fmt::format("expected at most model.max_position_embeddings {}, found {}",
                                                    material.spec.max_position_embeddings, config.data.sequence_length));
   }
-  material.lora = tune::lora_from_config(config.method);
+  material.trained.lora = tune::lora_from_config(config.method);
+  // Beside an adapter the old rows are frozen, and new ones that stayed at their mean would never mean anything.
+  const bool rows_alone = config.tokenizer.extend && config.tokenizer.extend->train == "new_rows";
+  if (rows_alone || material.trained.lora) material.trained.new_rows = material.first_new;
   material.end_ids = end_ids(material);
   material.sets = paths.sets;
   for (const auto& part : paths.train) {

@@ -39,16 +39,30 @@ struct MaterialPaths {
 enum class EvalSets { left_alone, read };
 MaterialPaths build_material(const config::Loaded&, const data::Crew::Options& = {}, EvalSets = EvalSets::left_alone);
 
-// The tokenizer that `tokenizer.*` asks for: the file's, the base's, bytes, or BPE trained on data.sources (cached by
-// content beside the datasets). Returns its folder.
-std::filesystem::path build_tokenizer(const config::Loaded&, const data::Crew::Options& = {});
+// The tokenizer that `tokenizer.*` asks for: the file's, the base's, bytes, or BPE trained on data.sources; grown where
+// tokenizer.extend says so. What is learnt is cached by content beside the datasets.
+struct BuiltTokenizer {
+  std::filesystem::path folder;
+  data::TokenizerPtr grown_from;  // tokenizer.extend: what it was before
+};
+BuiltTokenizer build_tokenizer(const config::Loaded&, const std::optional<exporting::OpenedModel>& base,
+                               const data::Crew::Options& = {});
+
+// What is trained where not everything is: adapters, the vocabulary from a row on, or both.
+struct Trained {
+  std::optional<model::LoraSpec> lora;
+  std::optional<int64_t> new_rows;
+  bool part() const { return lora || new_rows; }  // a checkpoint of it is nothing without its base
+};
 
 struct Material {
-  std::optional<exporting::OpenedModel> base;  // tune
+  std::optional<exporting::OpenedModel> base;          // tune
+  std::shared_ptr<const model::WeightSource> weights;  // the base's, with the rows of tokenizer.extend; null: none
+  std::optional<int64_t> first_new;                    // of tokenizer.extend: ids below are the base's
   data::TokenizerPtr tokenizer;
   data::ChatTemplatePtr chat;
   model::ModelSpec spec;
-  std::optional<model::LoraSpec> lora;
+  Trained trained;
   std::vector<int32_t> end_ids;  // what ends an answer: eos and the template's stop tokens
   std::vector<data::Part> train;
   data::DatasetPtr validation, replay;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <thread>
 
 #include "core/error.h"
@@ -11,6 +12,7 @@
 #include "core/log.h"
 #include "core/progress.h"
 #include "data/store/store.h"
+#include "data/tokenizer/extend.h"
 #include "data/training_texts.h"
 #include "trainer/evaluate/sets.h"
 #include "trainer/run/material.h"
@@ -38,12 +40,15 @@ int threads_of(const config::Config& config) {
   return static_cast<int>(config.data.threads.value_or(std::max(1u, std::thread::hardware_concurrency())));
 }
 
-fs::path store_tokenizer(const data::Tokenizer& tokenizer, const fs::path& folder) {
+// `more` writes what belongs beside it.
+fs::path store_tokenizer(const data::Tokenizer& tokenizer, const fs::path& folder, const std::string& jinja = "",
+                         const std::function<void(const fs::path&)>& more = {}) {
   if (fs::exists(folder / "tokenizer.json")) return folder;
   fs::create_directories(folder.parent_path());
   const fs::path temporary = folder.string() + fmt::format(".tmp-{}", getpid());
   fs::create_directories(temporary);
-  data::save_tokenizer(tokenizer, temporary);
+  if (more) more(temporary);
+  data::save_tokenizer(tokenizer, temporary, jinja);
   std::error_code taken;  // another process may have been faster: the content is the same
   fs::rename(temporary, folder, taken);
   if (taken) fs::remove_all(temporary);
@@ -123,7 +128,7 @@ fs::path train_bpe(const config::Loaded& loaded, const data::SpecialTokens& spec
   Bars bars("tokenizer", config);
   const data::TrainingTexts texts(training_request(loaded, crew), config.data.cache, bars.progress());
   bars.finish();
-  texts.check_any();
+  texts.check_any("data.sources");
   std::string id = fmt::format("bpe 2 {} {} {} {} {}", config.tokenizer.vocab_size, specials.bos, specials.eos,
                                specials.pad, texts.key());
   for (const auto& extra : specials.extra) id += "\n" + extra;
@@ -144,9 +149,57 @@ fs::path train_bpe(const config::Loaded& loaded, const data::SpecialTokens& spec
   return folder;
 }
 
-}  // namespace
+// The documents that a run never trains on must not shape its tokens either.
+class ExtensionTexts {
+ public:
+  ExtensionTexts(const config::Loaded& loaded, const data::Crew::Options& crew, const data::Progress& progress)
+      : texts_(request(loaded, loaded.config.tokenizer.extend->sources, crew), loaded.config.data.cache, progress) {
+    const auto& section = loaded.config.data;
+    if (section.validation_share > 0 && !section.sources.empty()) {
+      trained_on_.emplace(training_request(loaded, crew), section.cache, progress);
+      texts_.leave_out_what_is_held_out_of(*trained_on_);
+    }
+    if (!section.validation.empty()) {
+      validation_.emplace(request(loaded, section.validation, crew), section.cache, progress);
+      texts_.leave_out_documents_of(*validation_);
+    }
+  }
+  data::TrainingTexts& texts() { return texts_; }
 
-fs::path build_tokenizer(const config::Loaded& loaded, const data::Crew::Options& crew) {
+ private:
+  std::optional<data::TrainingTexts> trained_on_, validation_;
+  data::TrainingTexts texts_;
+};
+
+fs::path extend_tokenizer(const config::Loaded& loaded, const data::TokenizerPtr& tokenizer, const std::string& jinja,
+                          const data::Crew::Options& crew) {
+  const auto& config = loaded.config;
+  const int64_t wanted = config.tokenizer.extend->tokens;
+  data::VocabularyExtender extender(tokenizer, wanted);  // says at once what it cannot extend
+  Bars bars("tokenizer", config);
+  ExtensionTexts sources(loaded, crew, bars.progress());
+  bars.finish();
+  sources.texts().check_any("tokenizer.extend.sources");
+  const auto id = fmt::format("extend 1 {} {} {}\n{}", wanted, tokenizer->digest(), sources.texts().key(), jinja);
+  const auto folder = fs::path(config.data.cache) / ("tokenizer-extend-" + core::sha256(id).substr(0, 16));
+  const auto done = [&] { return fs::exists(folder / "tokenizer.json"); };
+  const auto extend = [&] {
+    core::say(fmt::format("tokenizer growing {} tokens by {} on tokenizer.extend.sources",
+                          core::with_commas(tokenizer->vocab_size()), core::with_commas(wanted)));
+    sources.texts().each([&](const std::string& text) { extender.add(text); });
+    const auto extension = extender.extend();
+    store_tokenizer(*extension.tokenizer, folder, jinja,
+                    [&](const fs::path& place) { data::save_extension(extension, place); });
+  };
+  if (!done()) {
+    data::Crew(folder.parent_path() / ("." + folder.filename().string() + ".crew"), crew).lead(done, extend);
+  }
+  return folder;
+}
+
+// Before tokenizer.extend.
+fs::path given_tokenizer(const config::Loaded& loaded, const std::optional<exporting::OpenedModel>& base,
+                         const data::Crew::Options& crew) {
   const auto& config = loaded.config;
   const auto specials = special_tokens(config.tokenizer);
   if (config.tokenizer.type == "bpe") return train_bpe(loaded, specials, crew);
@@ -155,6 +208,7 @@ fs::path build_tokenizer(const config::Loaded& loaded, const data::Crew::Options
     return store_tokenizer(*tokenizer,
                            fs::path(config.data.cache) / ("tokenizer-bytes-" + tokenizer->digest().substr(0, 16)));
   }
+  if (config.tokenizer.path.empty() && base) return base->tokenizer_folder;
   if (config.tokenizer.path.empty()) {
     fail_input("tokenizer.path", "expected the path of a tokenizer.json, found nothing",
                "tokenizer.type: bpe trains one on data.sources, bytes needs none");
@@ -164,18 +218,24 @@ fs::path build_tokenizer(const config::Loaded& loaded, const data::Crew::Options
                          fs::path(config.data.cache) / ("tokenizer-file-" + tokenizer->digest().substr(0, 16)));
 }
 
+}  // namespace
+
+BuiltTokenizer build_tokenizer(const config::Loaded& loaded, const std::optional<exporting::OpenedModel>& base,
+                               const data::Crew::Options& crew) {
+  BuiltTokenizer built{given_tokenizer(loaded, base, crew), nullptr};
+  if (!loaded.config.tokenizer.extend) return built;
+  built.grown_from = data::load_tokenizer(built.folder);
+  built.folder = extend_tokenizer(loaded, built.grown_from, base ? base->chat_template_jinja : "", crew);
+  return built;
+}
+
 MaterialPaths build_material(const config::Loaded& loaded, const data::Crew::Options& crew, EvalSets sets) {
   const auto& config = loaded.config;
   MaterialPaths paths;
   std::optional<exporting::OpenedModel> base;
   if (!config.model.base.empty()) base = exporting::open_model(config.model.base);
-  const bool own_tokenizer = config.tokenizer.type != "file" || !config.tokenizer.path.empty();
-  if (base && !own_tokenizer) {
-    paths.tokenizer = base->tokenizer_folder;
-  } else {
-    paths.tokenizer = build_tokenizer(loaded, crew);
-  }
-  const auto tokenizer = base && !own_tokenizer ? base->tokenizer : data::load_tokenizer(paths.tokenizer);
+  paths.tokenizer = build_tokenizer(loaded, base, crew).folder;
+  const auto tokenizer = data::load_tokenizer(paths.tokenizer);
   const auto chat =
       data::chat_template(config.tokenizer.chat_template, base ? base->chat_template_jinja : "", *tokenizer);
   if (sets == EvalSets::read) {

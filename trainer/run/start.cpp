@@ -28,23 +28,39 @@ void check_batch(const config::Config& config, const parallel::MeshShape& mesh) 
 
 int64_t trained_parameters(const Context& context) {
   int64_t count = 0;
-  for (const auto& parameter : model::parameters(context.material.spec, context.material.lora)) {
+  const auto& trained = context.material.trained;
+  for (const auto& parameter : model::parameters(context.material.spec, trained.lora, trained.new_rows)) {
     if (parameter.trainable) count += parameter.numel();
   }
   return count;
 }
 
-// An adapter means something only on the weights it was trained on.
-void check_base_of_adapter(const Context& context) {
-  if (!context.material.lora) return;
+// An adapter means something only on the weights it was trained on, and so do new rows.
+void check_base_of_part(const Context& context) {
+  if (!context.material.trained.part()) return;
   const auto& then = context.folder.newest->about;
   const bool known = then.contains("base") && then["base"].is_object();
   const std::string digest = known ? then["base"].value("digest", "") : "";
   if (digest == context.material.base->weights->digest()) return;
   fail_input(
-      "model.base", "its weights are not those that this run's adapter was trained on",
+      "model.base",
+      fmt::format("its weights are not those that this run's {} trained on",
+                  context.material.trained.lora ? "adapter was" : "new rows were"),
       known ? "set model.base to " + then["base"].value("path", "") + " and name model.base in train.accept_changes"
             : "");
+}
+
+// The ids of a checkpoint mean what the run's tokenizer says. It is made again from its texts, and those may have
+// changed since.
+void check_tokenizer_is_the_runs(const Context& context) {
+  const auto& accepted = context.config().train.accept_changes;
+  const auto then = context.folder.manifest.value("tokenizer", context.material.tokenizer->digest());
+  if (then == context.material.tokenizer->digest() ||
+      std::any_of(accepted.begin(), accepted.end(), [](const auto& key) { return key.starts_with("tokenizer"); })) {
+    return;
+  }
+  fail_input(context.config().output.folder, "the tokenizer of this run is another one now than when it began",
+             "restore the texts it is made from, or use another output.folder");
 }
 
 // The same rank, thread count and instruction set give the same bits; another one is said, not refused.
@@ -78,8 +94,8 @@ std::unique_ptr<Context> make_context(config::Loaded loaded, const Place& place,
   context->material = open_material(context->loaded, paths);
   context->length = resolve_length(config.train, config.data.sequence_length, context->material.rows->rows_per_epoch());
   context->choices = decide(context->loaded, state, place, context->mesh.shape, context->material.spec,
-                            context->material.lora, agreed_memory(place, *world));
-  const auto options = engine_options(config, context->material.spec, context->material.lora, context->choices);
+                            context->material.trained, agreed_memory(place, *world));
+  const auto options = engine_options(config, context->material.spec, context->material.trained, context->choices);
   context->engine = engine::Engine::make(options, context->mesh, place.device);
   const auto ceiling = measure_ceiling(place, context->choices.precision, *world);
   context->reporter = std::make_unique<Reporter>(context->loaded, place, context->length, context->material.spec,
@@ -90,13 +106,14 @@ std::unique_ptr<Context> make_context(config::Loaded loaded, const Place& place,
 Progress load_weights(Context& context) {
   const auto& config = context.config();
   context.engine->initialise(static_cast<uint64_t>(config.train.seed));
-  if (context.material.base) context.engine->load(*context.material.base->weights);
+  if (context.material.weights) context.engine->load(*context.material.weights);
   if (!context.folder.newest) {
     context.reporter->start_block(context.loaded, context.material, context.choices, context.mesh.shape,
                                   trained_parameters(context));
     return {};
   }
-  check_base_of_adapter(context);
+  check_tokenizer_is_the_runs(context);
+  check_base_of_part(context);
   auto& state = context.engine->state();
   checkpoint::load(*context.folder.newest, state, *context.mesh.shard);
   const auto& values = context.folder.newest->values;
@@ -165,14 +182,16 @@ nlohmann::ordered_json about(const Context& context) {
   const auto& material = context.material;
   nlohmann::ordered_json about = {{"model", families::to_json(material.spec)},
                                   {"lora", nullptr},
+                                  {"new_rows", nullptr},
                                   {"base", nullptr},
                                   {"chat_template", material.chat->name()},
                                   {"eos_ids", material.end_ids},
                                   {"ranks", context.place.ranks},
                                   {"threads", context.place.threads},
                                   {"processor", context.place.processor}};
-  if (material.lora) {
-    about["lora"] = families::to_json(*material.lora);
+  if (material.trained.lora) about["lora"] = families::to_json(*material.trained.lora);
+  if (material.trained.new_rows) about["new_rows"] = *material.trained.new_rows;
+  if (material.trained.part()) {
     about["base"] = {{"path", material.base->path.string()}, {"digest", material.base->weights->digest()}};
   }
   return about;
