@@ -65,7 +65,8 @@ TEST(ExtendKeys, MistakesAreNamed) {
   EXPECT_THAT(mistake(tuning(sources)), HasSubstr("missing key tokenizer.extend.tokens"));
   EXPECT_THAT(mistake(tuning("tokens: 4K")), HasSubstr("missing key tokenizer.extend.sources"));
   EXPECT_THAT(mistake(tuning("tokens: 4K, sources: []")), HasSubstr("expected at least one source, found []"));
-  EXPECT_THAT(mistake(tuning("tokens: 0, " + sources)), HasSubstr("of at least 1"));
+  EXPECT_THAT(mistake(tuning("tokens: 0, " + sources)),
+              HasSubstr("expected a count (500M, 2B, 1e9) between 1 and 4194304, found \"0\""));
   EXPECT_THAT(mistake(tuning("tokens: 0.5, " + sources)), HasSubstr("expected a count"));
   EXPECT_THAT(mistake(tuning("tokens: 4, train: rows, " + sources)), HasSubstr("expected one of all, new_rows"));
   EXPECT_THAT(mistake(tuning("tokens: 4, sources: [{path: x, weight: 2}]")), HasSubstr("weight has no effect"));

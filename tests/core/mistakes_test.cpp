@@ -309,7 +309,8 @@ TEST(Mistakes, TokenizerAndData) {
   EXPECT_EQ(one(model + "data: {sources: [{path: x}], replay: {share: 10%}}\n" + train),
             "missing key data.replay.sources or data.replay.dataset | give the general data");
   EXPECT_EQ(one("data: {sources: [{path: x}]}\n", Purpose::tokenizer),
-            "expected tokenizer.type bpe, found file | only bpe is trained");
+            "expected tokenizer.type bpe, found file | bpe is trained on data.sources, tokenizer.extend grows a "
+            "finished one");
 }
 
 TEST(Mistakes, MethodAndTrain) {

@@ -71,6 +71,11 @@ class Extend(RunFolder):
             elif blocks_stay:
                 self.assertEqual(grown[name][2], data, name)
 
+    def answer(self, model):
+        """Bytes: a small model may end in the middle of a character."""
+        words = ["generate", model, "--prompt", "나는", "--max-new-tokens", "8", "--template", "plain", "train.precision=fp32"]
+        return subprocess.run([PLUMB, *words], cwd=self.folder, capture_output=True, env=ENVIRONMENT, check=True).stdout
+
     def value(self, table, name):
         """Numbers of a row of the table."""
         row = next(line for line in table.splitlines() if line.startswith(name))
@@ -83,11 +88,7 @@ class Grown(Extend):
         print("\n" + done.stdout)
         config = json.loads((self.folder / "tuned/export/hf/config.json").read_text())
         self.assertEqual(config["vocab_size"], 257 + 40)
-        run = self.plumb("generate", "tuned", "--prompt", "나는", "--max-new-tokens", "8", "--template", "plain",
-                         "train.precision=fp32").stdout
-        exported = self.plumb("generate", "tuned/export/hf", "--prompt", "나는", "--max-new-tokens", "8", "--template",
-                              "plain", "train.precision=fp32").stdout
-        self.assertEqual(run, exported)
+        self.assertEqual(self.answer("tuned"), self.answer("tuned/export/hf"))
         for model in ("base", "tuned"):
             ids = self.plumb("tokenizer", "encode", "--tokenizer", f"{model}/tokenizer", "english.txt").stdout.split()
             self.assertLess(max(map(int, ids)), 257, "English text keeps its old tokens")
@@ -100,7 +101,7 @@ class Grown(Extend):
         # The column of the base is the base itself, with its own tokenizer.
         both = self.plumb("eval", "tuned.yaml", "base", "tuned", "train.precision=fp32").stdout
         for name in ("korean", "english"):
-            self.assertEqual(self.value(done.stdout, name)[:3:2], self.value(both, name)[:3:2], both + done.stdout)
+            self.assertEqual(self.value(done.stdout, name), self.value(both, name), both + done.stdout)
 
     def test_new_rows_alone(self):
         done = self.tune("alone", rows=", train: new_rows")
@@ -131,7 +132,7 @@ class Grown(Extend):
         table = self.plumb("eval", "adapted.yaml", "adapted", "adapted/export/hf", "train.precision=fp32").stdout
         for name in ("korean", "english"):
             values = self.value(table, name)
-            self.assertAlmostEqual(values[0], values[2], delta=0.002, msg=table)
+            self.assertAlmostEqual(values[0], values[1], delta=0.002, msg=table)
 
     def test_a_second_run_finds_what_the_first_has_learnt(self):
         first = self.tune("one", steps=1)
@@ -199,7 +200,7 @@ class Mistakes(Extend):
     def found(self, *words):
         done = self.tune("run", *words, tokens=100000, check=False)
         self.assertEqual(done.returncode, 2)
-        self.assertIn("tokenizer.extend.tokens: expected texts for 100000 new tokens", done.stderr)
+        self.assertIn("tokenizer.extend.tokens: error: expected texts for 100000 new tokens", done.stderr)
         self.assertFalse((self.folder / "run").exists())
         return int(done.stderr.split("found pairs for ")[1].split()[0])
 
@@ -231,10 +232,19 @@ class Mistakes(Extend):
         (self.folder / "empty.jsonl").write_text('{"other": "x"}\n')
         done = self.tune("run", "tokenizer.extend.sources=[{path: empty.jsonl, format: text}]", check=False)
         self.assertEqual(done.returncode, 2)
-        self.assertIn("tokenizer.extend.sources: no text came out of 1 rows", done.stderr)
+        self.assertIn("tokenizer.extend.sources: error: no text came out of 1 rows", done.stderr)
         done = self.tune("run", "tokenizer.extend.sources=[{path: nowhere.txt, format: text}]", check=False)
         self.assertEqual(done.returncode, 2)
         self.assertIn("nowhere.txt does not exist", done.stderr)
+
+    def test_a_dataset_built_beforehand(self):
+        without = ["data.validation_share=default"]
+        for tokens, code in ((39, 2), (40, 0)):
+            self.plumb("data", "build", self.write(f"build{tokens}", tokens=tokens), f"data.cache=built{tokens}", *without)
+            dataset = next(p for p in (self.folder / f"built{tokens}").iterdir() if (p / "manifest.json").exists())
+            done = self.tune(f"run{tokens}", "data.sources=default", f"data.dataset={dataset}", *without, steps=1, check=False)
+            self.assertEqual(done.returncode, code, done.stderr)
+            self.assertEqual("it was built with another tokenizer" in done.stderr, code == 2)
 
     def test_a_tokenizer_of_another_kind(self):
         file = SHARED / "tokenizers/phi-3-mini.json"

@@ -63,6 +63,19 @@ void grow_vocabulary(Material& material, const std::filesystem::path& folder) {
       std::make_shared<model::GrownVocabulary>(material.weights, base_rows, first, material.spec.vocab_size, means);
 }
 
+// A dataset that was built beforehand may know other new tokens under the same ids.
+void check_grown_datasets(const Material& material) {
+  if (!material.first_new) return;
+  std::vector<data::DatasetPtr> all = {material.validation, material.replay};
+  for (const auto& part : material.train) all.push_back(part.dataset);
+  for (const auto& dataset : all) {
+    if (!dataset || dataset->tokenizer_digest() == material.tokenizer->digest()) continue;
+    fail_input(dataset->folder().string(),
+               "it was built with another tokenizer than the one that tokenizer.extend makes",
+               "plumb data build with this file makes one that fits");
+  }
+}
+
 }  // namespace
 
 model::ModelSpec spec_from_config(const config::ModelSection& section, const data::Tokenizer& tokenizer,
@@ -121,6 +134,7 @@ Material open_material(const config::Loaded& loaded, const MaterialPaths& paths)
   }
   if (!paths.validation.empty()) material.validation = data::Dataset::open(paths.validation);
   if (!paths.replay.empty()) material.replay = data::Dataset::open(paths.replay);
+  check_grown_datasets(material);
 
   data::RowStream::Options options;
   options.seed = config.data.seed;
