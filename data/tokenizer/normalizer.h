@@ -1,11 +1,13 @@
 // Normalizers of a tokenizer.json: what happens to text before it is cut into pieces.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
 
 #include "data/tokenizer/json_place.h"
+#include "data/tokenizer/unicode.h"
 
 namespace plumb::data {
 
@@ -27,6 +29,34 @@ class Normalizer {
   }
 };
 using NormalizerPtr = std::unique_ptr<const Normalizer>;
+
+// A normalizer that treats a text as it treats its parts, so that the part from the first character is its own measure.
+class TextFunction final : public Normalizer {
+ public:
+  using Function = std::function<std::string(std::string_view)>;
+  explicit TextFunction(Function function) : function_(std::move(function)) {}
+  void normalize(NormalText& text) const override {
+    const size_t first = text.first == 0 ? 0 : function_(std::string_view(text.text).substr(0, text.first)).size();
+    text.text = function_(text.text);
+    text.first = first;
+  }
+
+ private:
+  Function function_;
+};
+
+// each(code point, result) for every character.
+template <class Each>
+std::string by_character(std::string_view text, Each&& each) {
+  std::string result;
+  result.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    const CodePoint c = decode_utf8(text.data() + at);
+    each(c.value, result);
+    at += c.size;
+  }
+  return result;
+}
 
 // Error at the place of an unknown kind or option.
 NormalizerPtr read_normalizer(const JsonPlace& place);

@@ -1,6 +1,5 @@
 // BertNormalizer: cleaning, Chinese characters apart, accents off, lower case.
 #include "data/tokenizer/normalizer.h"
-#include "data/tokenizer/unicode.h"
 #include "data/tokenizer/unicode_properties.h"
 
 namespace plumb::data {
@@ -13,33 +12,13 @@ bool is_chinese(uint32_t c) {  // the ranges of the original BERT
          (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
 }
 
-class Bert final : public Normalizer {
- public:
+struct Bert {
   bool clean = true, chinese = true, accents = true, lowercase = true;  // accents: strip them
 
-  void normalize(NormalText& text) const override {
-    const size_t first = text.first == 0 ? 0 : apply(std::string_view(text.text).substr(0, text.first)).size();
-    text.text = apply(text.text);
-    text.first = first;
-  }
-
- private:
-  template <class Each>
-  static std::string each_character(std::string_view text, Each&& each) {
-    std::string result;
-    result.reserve(text.size());
-    for (size_t at = 0; at < text.size();) {
-      const CodePoint c = decode_utf8(text.data() + at);
-      each(c.value, result);
-      at += c.size;
-    }
-    return result;
-  }
-
-  std::string apply(std::string_view given) const {
+  std::string operator()(std::string_view given) const {
     std::string text(given);
     if (clean || chinese) {
-      text = each_character(text, [&](uint32_t c, std::string& out) {
+      text = by_character(text, [&](uint32_t c, std::string& out) {
         if (clean && (c == 0 || c == 0xFFFD || has_text_bit(c, kBertRemoved))) return;
         if (clean && (unicode_table().bits(c) & kSpace)) c = ' ';
         if (chinese && is_chinese(c)) {
@@ -54,11 +33,11 @@ class Bert final : public Normalizer {
     if (accents) {
       std::string decomposed;
       if (normalize_form(text, UnicodeForm::nfd, decomposed)) text = std::move(decomposed);
-      text = each_character(text, [](uint32_t c, std::string& out) {
+      text = by_character(text, [](uint32_t c, std::string& out) {
         if (!has_text_bit(c, kBertAccent)) append_utf8(c, out);
       });
     }
-    if (lowercase) text = each_character(text, append_lowercase);
+    if (lowercase) text = by_character(text, append_lowercase);
     return text;
   }
 };
@@ -66,12 +45,12 @@ class Bert final : public Normalizer {
 }  // namespace
 
 NormalizerPtr read_bert_normalizer(const JsonPlace& place) {
-  auto bert = std::make_unique<Bert>();
-  bert->clean = place.at("clean_text").boolean();
-  bert->chinese = place.at("handle_chinese_chars").boolean();
-  bert->lowercase = place.at("lowercase").boolean();
-  bert->accents = place.boolean("strip_accents", bert->lowercase);
-  return bert;
+  Bert bert;
+  bert.clean = place.at("clean_text").boolean();
+  bert.chinese = place.at("handle_chinese_chars").boolean();
+  bert.lowercase = place.at("lowercase").boolean();
+  bert.accents = place.boolean("strip_accents", bert.lowercase);
+  return std::make_unique<TextFunction>(bert);
 }
 
 }  // namespace plumb::data

@@ -1,43 +1,14 @@
 // The simple normalizers, and which name stands for which.
-#include <functional>
 #include <utility>
 #include <vector>
 
 #include "data/tokenizer/byte_level.h"
 #include "data/tokenizer/normalizer.h"
-#include "data/tokenizer/unicode.h"
 #include "data/tokenizer/unicode_properties.h"
 
 namespace plumb::data {
 
 namespace {
-
-// A normalizer that treats a text as it treats its parts, so that the part from the first character is its own measure.
-class TextFunction final : public Normalizer {
- public:
-  using Function = std::function<std::string(std::string_view)>;
-  explicit TextFunction(Function function) : function_(std::move(function)) {}
-  void normalize(NormalText& text) const override {
-    const size_t first = text.first == 0 ? 0 : function_(std::string_view(text.text).substr(0, text.first)).size();
-    text.text = function_(text.text);
-    text.first = first;
-  }
-
- private:
-  Function function_;
-};
-
-template <class Each>
-std::string by_character(std::string_view text, Each&& each) {
-  std::string result;
-  result.reserve(text.size());
-  for (size_t at = 0; at < text.size();) {
-    const CodePoint c = decode_utf8(text.data() + at);
-    each(c.value, result);
-    at += c.size;
-  }
-  return result;
-}
 
 // NMT's cleaning: control characters vanish, other white space becomes a space.
 std::string nmt(std::string_view text) {
