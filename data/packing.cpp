@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 namespace plumb::data {
 
@@ -11,6 +12,7 @@ namespace {
 // never grows beyond what fits into memory easily.
 constexpr int64_t kBlockDocuments = 4096, kBlockRows = 2048, kMostDocuments = int64_t{1} << 20;
 constexpr double kGoodFill = 0.995;
+constexpr double kSpares[] = {0.01, 0.02, 0.03};
 
 int64_t length(const RowSpan& piece) { return static_cast<int64_t>(piece.end - piece.begin); }
 
@@ -35,6 +37,10 @@ class Stock {
 
   static constexpr int32_t kNone = -1;
   // Length numbers, ascending; only those with pieces left.
+  int32_t shortest() {
+    const int32_t found = root(above_, 0);
+    return found < static_cast<int32_t>(lengths_.size()) ? found : kNone;
+  }
   int32_t longest() { return at_or_below(static_cast<int32_t>(lengths_.size()) - 1); }
   int32_t fitting(int64_t space) {
     const auto after = std::upper_bound(lengths_.begin(), lengths_.end(), space) - lengths_.begin();
@@ -95,10 +101,29 @@ Pair best_pair(Stock& stock, int64_t space) {
   return best;
 }
 
-std::vector<PackedRow> fill_rows(const std::vector<RowSpan>& pieces, int64_t sequence_length) {
+// The same, but among equals those farthest from each other.
+Pair best_unequal_pair(Stock& stock, int64_t space) {
+  Pair best;
+  int32_t a = stock.shortest();
+  for (int32_t b = stock.longest(); a != Stock::kNone && b >= a; a = stock.longer(a)) {
+    while (b >= a && stock.length_of(a) + stock.length_of(b) > space) b = stock.shorter(b);
+    if (b < a || (a == b && stock.left(a) < 2)) break;
+    const int64_t sum = stock.length_of(a) + stock.length_of(b);
+    if (sum > best.sum) best = {b, a, sum};
+    if (best.sum == space) break;
+  }
+  return best;
+}
+
+// Rows that begin with the longest piece. With `spare` pieces are rationed: a row has no more of them than the average
+// row has room for, less `spare`, and pairs are as unequal as they can be, so that what is left lies ever nearer to the
+// average.
+std::vector<PackedRow> fill_rows(const std::vector<RowSpan>& pieces, int64_t sequence_length,
+                                 std::optional<double> spare = {}) {
   std::vector<PackedRow> rows;
   Stock stock(pieces);
   int64_t tokens = 0;
+  size_t left = pieces.size();
   for (const auto& piece : pieces) tokens += length(piece);
   const size_t usual = pieces.size() / static_cast<size_t>(tokens / sequence_length + 1) + 2;  // pieces in a row
   rows.reserve(static_cast<size_t>(tokens / sequence_length) + 2);
@@ -107,10 +132,12 @@ std::vector<PackedRow> fill_rows(const std::vector<RowSpan>& pieces, int64_t seq
     row.reserve(usual);
     row.push_back(stock.take(first));
     int64_t space = sequence_length - length(row[0]);
+    const double room = static_cast<double>(left) * static_cast<double>(sequence_length) / static_cast<double>(tokens);
     const auto take = [&](int32_t k) { row.push_back(stock.take(k)), space -= stock.length_of(k); };
+    const auto may_end_with_two = [&] { return !spare || static_cast<double>(row.size() + 2) <= room - *spare; };
     for (int32_t fit = stock.fitting(space); fit != Stock::kNone; fit = stock.fitting(space)) {
-      if (stock.length_of(fit) < space && space <= 2 * stock.length_of(stock.longest())) {
-        const Pair pair = best_pair(stock, space);
+      if (stock.length_of(fit) < space && space <= 2 * stock.length_of(stock.longest()) && may_end_with_two()) {
+        const Pair pair = spare ? best_unequal_pair(stock, space) : best_pair(stock, space);
         if (pair.sum > stock.length_of(fit)) {
           take(pair.longer), take(pair.shorter);
           continue;
@@ -118,6 +145,7 @@ std::vector<PackedRow> fill_rows(const std::vector<RowSpan>& pieces, int64_t seq
       }
       take(fit);
     }
+    left -= row.size(), tokens -= sequence_length - space;
     rows.push_back(std::move(row));
   }
   return rows;
@@ -169,8 +197,11 @@ std::vector<PackedRow> Packer::pack() {
     rows = fill_rows(pieces_, sequence_length_);
     const double positions = static_cast<double>(rows.size()) * static_cast<double>(sequence_length_);
     if (rows.size() > 1 && static_cast<double>(tokens_) < kGoodFill * positions) {
-      auto others = best_fit_decreasing(pieces_, sequence_length_);
-      if (others.size() < rows.size()) rows = std::move(others);
+      const auto consider = [&](std::vector<PackedRow>&& others) {
+        if (others.size() < rows.size()) rows = std::move(others);
+      };
+      for (const double spare : kSpares) consider(fill_rows(pieces_, sequence_length_, spare));
+      consider(best_fit_decreasing(pieces_, sequence_length_));
     }
   } else {
     for (const auto& piece : pieces_) rows.push_back({piece});

@@ -16,8 +16,9 @@ using PackedRow = std::vector<RowSpan>;
 //
 // Each row begins with the longest piece that is left and takes the longest that fits, until two pieces can end it:
 // then the pair that fills it best, the more equal in length the better, so that the short pieces last to the end.
-// Where this leaves more than 0.5 % empty (lengths near a third of a sequence), best-fit decreasing (Ding et al., arXiv
-// 2404.10830) is tried too, and the better one is taken.
+// Where this leaves more than 0.5 % empty (lengths near a third of a sequence: two leave much, three seldom fit), the
+// pieces are rationed, so that two and three of them alternate as their average asks for; best-fit decreasing (Ding et
+// al., arXiv 2404.10830) is tried too, and the best one is taken.
 class Packer {
  public:
   Packer(bool best_fit, int64_t sequence_length) : best_fit_(best_fit), sequence_length_(sequence_length) {}

@@ -108,14 +108,15 @@ TEST(Packer, BestFitBalancesAndFills) {
   }
 }
 
-// All lengths near a third of a sequence: three of them seldom fit, and best-fit decreasing does better.
+// All lengths near a third of a sequence: two leave much, three seldom fit. Longest first and best-fit decreasing leave
+// 6.3 % empty, rationed pieces 2.4 %.
 TEST(Packer, ThirdsOfASequence) {
   std::mt19937 random(8);
   std::normal_distribution<double> lengths(355, 60);
   std::vector<int64_t> documents;
   for (int i = 0; i < 8192; ++i)
     documents.push_back(std::clamp<int64_t>(static_cast<int64_t>(lengths(random)), 100, 800));
-  EXPECT_GE(pack_and_check(documents, 1024).fill, 0.93);
+  EXPECT_GE(pack_and_check(documents, 1024).fill, 0.97);
 }
 
 TEST(Packer, OddLengths) {
