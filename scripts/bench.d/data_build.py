@@ -18,7 +18,7 @@ model: {{family: llama, hidden_size: 32, intermediate_size: 64, num_hidden_layer
         num_key_value_heads: 2, max_position_embeddings: 1024}}
 tokenizer: {{{tokenizer}}}
 data: {{sources: [{{path: corpus, format: text, name: synthetic}}], sequence_length: 1024, cache: {cache},
-       validation_share: 1%{rules}}}
+       validation_share: 1%{threads}{rules}}}
 train: {{steps: 1, global_batch_size: 1, learning_rate: 1e-3}}
 output: {{folder: run, progress: lines}}
 """
@@ -98,7 +98,8 @@ class Bench:
     def start(self, cache, ranks=1):
         tokenizer = f"path: {self.options.tokenizer}" if self.options.tokenizer else "type: bytes"
         config = self.folder / f"{cache}.yaml"
-        config.write_text(CONFIG.format(tokenizer=tokenizer, cache=cache, rules=RULES if self.options.rules else ""))
+        config.write_text(CONFIG.format(tokenizer=tokenizer, cache=cache, rules=RULES if self.options.rules else "",
+                                        threads=f", threads: {self.options.threads}" if self.options.threads else ""))
         command = [self.options.plumb, "data", "build", str(config)]
         if ranks > 1:
             command = ["mpirun", "-n", str(ranks), *command]
@@ -143,11 +144,12 @@ class Bench:
         print(f"killed {done:2d} times {time.time() - begin:8.1f} s in all: {same}")
         return again == digests
 
-    def spread(self, digests, ranks):
+    def spread(self, digests, ranks, seconds):
         begin = time.time()
         again = self.finish(self.start(f"spread{ranks}", ranks))[0]
         same = "the same bytes" if again == digests else "OTHER BYTES"
-        print(f"mpirun -n {ranks}     {time.time() - begin:8.1f} s: {same}")
+        spent = time.time() - begin
+        print(f"mpirun -n {ranks}     {spent:8.1f} s: {same}, {seconds / spent:.2f} times as fast as one process")
         return again == digests
 
 
@@ -160,6 +162,7 @@ def main():
     parser.add_argument("--rules", action="store_true", help="clean, redact and deduplicate, too")
     parser.add_argument("--kills", type=int, default=4)
     parser.add_argument("--ranks", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=0, help="of each process; default: as many as cores")
     parser.add_argument("--work", default=None, help="folder for the corpus and the caches")
     options = parser.parse_args()
     bench = Bench(options)
@@ -171,7 +174,7 @@ def main():
               f"({time.time() - begin:.0f} s to make)", flush=True)
         digests, seconds = bench.whole(documents, text)
         same = bench.killed(digests, seconds, options.kills) if options.kills else True
-        same &= bench.spread(digests, options.ranks) if options.ranks > 1 else True
+        same &= bench.spread(digests, options.ranks, seconds) if options.ranks > 1 else True
     finally:
         shutil.rmtree(bench.folder, ignore_errors=True)
     sys.exit(0 if same else 1)
