@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/json.h"
 #include "data/build/counts.h"
+#include "data/build/passed_over.h"
 
 namespace plumb::data {
 
@@ -42,6 +43,7 @@ Account read_account(const Dataset& dataset) {
                "build the dataset again with this release");
   }
   complete(account.report, place);
+  account.report["passed_over"] = read_passed_over(folder);
   const std::string lines = dataset.text_file("sources.jsonl");
   for (size_t at = 0; at < lines.size();) {
     const size_t end = std::min(lines.find('\n', at), lines.size());

@@ -12,6 +12,7 @@ namespace {
 using json = nlohmann::ordered_json;
 using Rows = std::vector<std::vector<std::string>>;
 constexpr size_t kMostRows = 30;
+constexpr size_t kMostHits = 200;
 
 int64_t count(const json& object, const std::string& key) {
   const auto found = object.find(key);
@@ -49,13 +50,13 @@ std::string amounts_table(const std::string& what, const json& amounts, const js
   for (size_t i = 0; i < all.size(); ++i) {
     const auto n = all[i].second[0].get<int64_t>(), bytes = all[i].second[1].get<int64_t>();
     if (i < kMostRows) {
-      rows.push_back({all[i].first.empty() ? "(unknown)" : all[i].first, html::number(n), html::share(n, documents),
+      rows.push_back({all[i].first.empty() ? "(not stated)" : all[i].first, html::number(n), html::share(n, documents),
                       html::number(bytes)});
     } else {
       rest_documents += n, rest_bytes += bytes;
     }
   }
-  if (other.is_array()) rest_documents += other[0].get<int64_t>(), rest_bytes += other[1].get<int64_t>();
+  if (other.is_array() && other.size() == 2) rest_documents += other[0].get<int64_t>(), rest_bytes += other[1].get<int64_t>();
   if (rest_documents > 0) {
     rows.push_back(
         {"others", html::number(rest_documents), html::share(rest_documents, documents), html::number(rest_bytes)});
@@ -126,6 +127,18 @@ std::string lengths_picture(const json& counts, const std::string& unit) {
   return html::bars(bars, "Documents kept by length: from so many " + unit + " to just below twice as many");
 }
 
+std::string passed_over_part(const json& sources) {
+  Rows rows = {{"source", "files", "the first of them"}};
+  for (const auto& source : sources) {
+    std::string names;
+    for (size_t i = 0; i < std::min(source["first"].size(), kMostRows); ++i) {
+      names += (i > 0 ? ", " : "") + source["first"][i].get<std::string>();
+    }
+    rows.push_back({source.value("source", ""), html::number(count(source, "files")), names});
+  }
+  return html::table(rows, 1);
+}
+
 std::string duplicates_part(const json& duplicates) {
   std::string out = counts_table("duplicates", "documents dropped",
                                  {{"exact copies", count(duplicates, "exact")},
@@ -138,19 +151,58 @@ std::string duplicates_part(const json& duplicates) {
   return out;
 }
 
-std::string contamination_part(const json& contamination) {
-  std::string out = counts_table("decontamination", "", contamination);
-  if (contamination.contains("items") && contamination["items"].is_object()) {
-    Rows rows = {{"evaluation set", "source", "items found"}};
-    for (const auto& [set, sources] : contamination["items"].items()) {
-      if (!sources.is_object()) continue;
-      for (const auto& [source, items] : sources.items()) {
-        rows.push_back({set, source, items.is_number() ? html::number(items.get<int64_t>()) : items.dump()});
-      }
-    }
-    out += html::table(rows, 2);
+// What was looked for, and how much of it stands in which source.
+std::string contaminated_items(const json& contamination) {
+  Rows rows = {{"evaluation set", "source", "items", "too short to look for", "found"}};
+  const auto add = [&](const std::string& set, const std::string& source, const json& looked, const json& found) {
+    const auto number = [](const json& object, const char* key) {
+      return object.contains(key) ? html::number(count(object, key)) : "";
+    };
+    rows.push_back({set, source, number(looked, "items"), number(looked, "too_short"),
+                    html::number(count(found, "contaminated_items"))});
+  };
+  const json& all_found = contamination["sets"];
+  for (const auto& [set, looked] : contamination["looked_for"].items()) {
+    const json found = all_found.value(set, json::object());
+    add(set, "all", looked, found);
+    if (!found.contains("by_source")) continue;
+    for (const auto& [source, items] : found["by_source"].items()) add(set, source, json::object(), items);
   }
-  return out;
+  return html::table(rows, 2);
+}
+
+std::string contaminated_documents(const json& contamination) {
+  Rows rows = {{"document", "source", "was", "evaluation set", "item", "bytes", "n-grams", "share of the item"}};
+  for (const auto& document : contamination.value("largest", json::array())) {
+    for (const auto& hit : document["largest"]) {
+      if (rows.size() > kMostHits) break;
+      rows.push_back({document.value("where", ""), document.value("source", ""), document.value("outcome", ""),
+                      hit.value("set", ""), html::number(count(hit, "item")),
+                      fmt::format("{} to {}", count(hit, "begin"), count(hit, "end")),
+                      html::number(count(hit, "ngrams")), fmt::format("{:.0f} %", 100 * hit.value("share", 0.0))});
+    }
+  }
+  const auto found = count(contamination, "documents_reported") + count(contamination, "documents_masked") +
+                     count(contamination, "documents_dropped");
+  const auto table = html::table(rows, 4);
+  return table.empty() ? ""
+                       : "<p>Of " + html::number(found) +
+                             " documents those with the most n-grams, bytes counted in the document as it was before "
+                             "masking; contamination.jsonl in the dataset has " +
+                             html::number(count(contamination, "documents_listed")) + ".</p>\n" + table;
+}
+
+std::string contamination_part(const json& contamination) {
+  if (!contamination.contains("looked_for")) return "";
+  static constexpr std::pair<const char*, const char*> kinds[] = {
+      {"documents_reported", "documents left as they are"},
+      {"documents_masked", "documents with words taken out"},
+      {"documents_dropped", "documents dropped"},
+      {"spans", "passages"},
+      {"bytes_removed", "bytes taken out"}};
+  Rows rows = {{"found", "count"}};
+  for (const auto& [key, name] : kinds) rows.push_back({name, html::number(count(contamination, key))});
+  return contaminated_items(contamination) + html::table(rows) + contaminated_documents(contamination);
 }
 
 }  // namespace
@@ -171,12 +223,15 @@ std::string report_html(const Account& account) {
   body += html::section("Sources", sources_table(report["sources"]));
   body += html::section("Lengths", lengths_picture(report["lengths"]["tokens"], "tokens") +
                                        lengths_picture(report["lengths"]["bytes"], "bytes"));
+  body += html::section("Files of kinds that are not read", passed_over_part(report["passed_over"]));
   const json& clean = report["clean"];
   body += html::section("Dropped by rule", counts_table("rule", "documents", clean["dropped"], read));
   body += html::section("Lines removed", counts_table("reason", "lines", clean["lines_removed"]));
   body += html::section("Repairs", counts_table("repair", "times", clean["repairs"]));
   body += html::section("Left out by readers", counts_table("kind", "bytes", report["left_out"]));
-  body += html::section("Languages", amounts_table("language", report["languages"], {}, kept));
+  body += html::section("Languages", amounts_table("language", report["languages"], {}, kept) +
+                                         amounts_table("language as its source states it",
+                                                       report.value("stated_languages", json::object()), {}, kept));
   body += html::section("Personal data and secrets, never their values",
                         counts_table("kind", "found", report["privacy"]["found"]));
   body += html::section("Duplicates", duplicates_part(report["duplicates"]));

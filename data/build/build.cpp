@@ -8,6 +8,7 @@
 #include "core/error.h"
 #include "core/hash.h"
 #include "data/build/commit.h"
+#include "data/build/passed_over.h"
 #include "data/ordered_pool.h"
 
 namespace plumb::data {
@@ -174,6 +175,7 @@ fs::path Dataset::build(const BuildRequest& request, const Tokenizer& tokenizer,
   if (!fs::exists(folder / "manifest.json")) {
     Builder(request, tokenizer, chat, corpus, std::move(identity), folder, meter).run();
   }
+  if (request.crew.part == 0) write_passed_over(folder, request, corpus.plan());
   check_strict(request, Dataset::open(folder)->report());
   return folder;
 }

@@ -16,6 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
 constexpr size_t kFirstMalformed = 3;
+constexpr size_t kMostContaminated = 100'000;  // documents in contamination.jsonl
+constexpr size_t kLargestContaminated = 100;   // of them in report.json
 
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
@@ -62,7 +64,7 @@ json source_json(const config::Source& source, const Corpus& corpus, size_t numb
 
 json account_of(const BuildRequest& request, const Tokenizer& tokenizer, const Corpus& corpus,
                 const std::vector<SourceAccount>& sources, const Shape& shape, const BuildReport& report,
-                const PartResult& duplicates) {
+                const PartResult& duplicates, std::vector<json> contaminated) {
   json account{{"format", "plumb-report-1"},
                {"part", request.validation_share == 0 ? "all"
                         : request.validation          ? "validation"
@@ -80,7 +82,12 @@ json account_of(const BuildRequest& request, const Tokenizer& tokenizer, const C
     read += sources[s].read;
   }
   account.update(report_sections(read, shape));
-  if (!corpus.contamination().is_null()) account["decontamination"]["looked_for"] = corpus.contamination();
+  if (!corpus.contamination().is_null()) {
+    account["decontamination"]["looked_for"] = corpus.contamination();
+    account["decontamination"]["documents_listed"] = contaminated.size();
+    keep_largest(contaminated, kLargestContaminated);
+    account["decontamination"]["largest"] = std::move(contaminated);
+  }
   account["duplicates"] = {{"exact", duplicates.exact}, {"near", duplicates.near}, {"repeated", duplicates.repeated}};
   if (const auto clusters = corpus.duplicates()) {
     account["duplicates"]["clusters"] = clusters->json();
@@ -119,6 +126,12 @@ HashedFile write_quarantine(const fs::path& folder, const Corpus& corpus, const 
   return writer.finish();
 }
 
+HashedFile write_contaminated(const fs::path& folder, const std::vector<json>& documents) {
+  HashedWriter writer(folder, "contamination.jsonl");
+  for (const auto& document : documents) writer.write(dump(document) + "\n");
+  return writer.finish();
+}
+
 }  // namespace
 
 Assembled assemble(const BuildRequest& request, const Tokenizer& tokenizer, const Corpus& corpus,
@@ -135,6 +148,8 @@ Assembled assemble(const BuildRequest& request, const Tokenizer& tokenizer, cons
     all.report += part.report;
     shape += part.shape;
     duplicates.exact += part.exact, duplicates.near += part.near, duplicates.repeated += part.repeated;
+    for (auto& document : corpus.contaminated(chunk)) all.contaminated.push_back(std::move(document));
+    if (all.contaminated.size() >= 2 * kMostContaminated) keep_largest(all.contaminated, kMostContaminated);
     if (part.documents == 0) continue;
     all.parts.push_back({chunk, part.documents, part.tokens, part.rows, part.spans});
     for (auto& file : part.files) all.files.push_back(std::move(file));
@@ -152,7 +167,8 @@ Assembled assemble(const BuildRequest& request, const Tokenizer& tokenizer, cons
     // The last token of all has no position of its own, but is a label.
     report.ledger.padding = std::max<int64_t>(0, report.ledger.positions - (report.tokens - 1));
   }
-  all.account = account_of(request, tokenizer, corpus, sources, shape, report, duplicates);
+  keep_largest(all.contaminated, kMostContaminated);
+  all.account = account_of(request, tokenizer, corpus, sources, shape, report, duplicates, all.contaminated);
   return all;
 }
 
@@ -161,6 +177,7 @@ void commit_dataset(const fs::path& building, const fs::path& final_name, Assemb
   all.files.push_back(write_sources(building, request, corpus));
   all.files.push_back(write_hashed(building, "report.json", dump(all.account) + "\n"));
   all.files.push_back(write_quarantine(building, corpus, phase));
+  if (!corpus.contamination().is_null()) all.files.push_back(write_contaminated(building, all.contaminated));
   for (const auto& [name, text] : tokenizer_files(tokenizer)) all.files.push_back(write_hashed(building, name, text));
   json content = identity;
   content["vocab_size"] = tokenizer.vocab_size();

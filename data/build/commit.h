@@ -10,7 +10,8 @@ struct Assembled {
   BuildReport report;
   std::vector<PartCounts> parts;
   std::vector<HashedFile> files;
-  nlohmann::ordered_json account;  // report.json
+  std::vector<nlohmann::ordered_json> contaminated;  // ContaminatedDocument's
+  nlohmann::ordered_json account;                    // report.json
 };
 
 // Adds up all parts. Error(bad_input) when nothing can be trained on.

@@ -101,13 +101,22 @@ void Corpus::list_chunks() {
   }
 }
 
-ReadCounts Corpus::counts(size_t chunk) const {
+template <typename Read>
+auto Corpus::from_counts(size_t chunk, const Read& read) const {
   const auto path = chunk_files(folder_, chunks_.at(chunk).unit, chunks_[chunk].number).counts;
   try {
-    return ReadCounts::from_json(core::parse_json_file(path).at("counts"));
+    return read(core::parse_json_file(path));
   } catch (const nlohmann::json::exception&) {
     fail_input(path, "damaged", "remove its folder and build again");
   }
+}
+
+ReadCounts Corpus::counts(size_t chunk) const {
+  return from_counts(chunk, [](const json& found) { return ReadCounts::from_json(found.at("counts")); });
+}
+
+std::vector<json> Corpus::contaminated(size_t chunk) const {
+  return from_counts(chunk, [](const json& found) { return found.at("contaminated").get<std::vector<json>>(); });
 }
 
 void Corpus::malformed(size_t chunk, const std::function<bool(const std::string& line)>& take) const {
@@ -212,7 +221,7 @@ void Corpus::name_places(size_t chunk, std::map<size_t, std::string>& documents)
     while (at < number && reader.skip()) ++at;
     if (!reader.next(document)) return;
     ++at;
-    place = plan_.files.at(document.file).name + (document.line == 0 ? "" : ":" + std::to_string(document.line));
+    place = place_name(plan_.files.at(document.file).name, document.line);
   }
 }
 

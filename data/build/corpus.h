@@ -29,6 +29,7 @@ class Corpus {
   };
   const std::vector<Chunk>& chunks() const { return chunks_; }
   ReadCounts counts(size_t chunk) const;
+  std::vector<nlohmann::ordered_json> contaminated(size_t chunk) const;  // ContaminatedDocument's; of many the largest
   // The malformed rows of a chunk as lines of quarantine.jsonl, until `take` gives false.
   void malformed(size_t chunk, const std::function<bool(const std::string& line)>& take) const;
 
@@ -44,6 +45,8 @@ class Corpus {
  private:
   Corpus() = default;
   void read(const BuildRequest& request, Meter& meter);
+  template <typename Read>
+  auto from_counts(size_t chunk, const Read& read) const;  // what was counted of it
   void list_chunks();
   void find_duplicates(const BuildRequest& request, Meter& meter);
   void find_repeated_passages(const BuildRequest& request, Meter& meter);

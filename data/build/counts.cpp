@@ -71,8 +71,9 @@ ReadCounts ReadCounts::from_json(const nlohmann::ordered_json& object) {
   return counts;
 }
 
-void Shape::add(const std::string& language, const std::string& domain, int64_t text_bytes, int64_t token_count) {
-  if (!language.empty()) add_amount(languages[language], {1, text_bytes});
+void Shape::add(const std::string& language, const std::string& stated_language, const std::string& domain,
+                int64_t text_bytes, int64_t token_count) {
+  add_amount(language.empty() ? stated_languages[stated_language] : languages[language], {1, text_bytes});
   if (!domain.empty()) add_amount(domains[domain], {1, text_bytes});
   ++bytes[bucket(text_bytes)];
   ++tokens[bucket(token_count)];
@@ -94,6 +95,7 @@ void Shape::bound() {
 
 Shape& Shape::operator+=(const Shape& other) {
   for (const auto& [key, amount] : other.languages) add_amount(languages[key], amount);
+  for (const auto& [key, amount] : other.stated_languages) add_amount(stated_languages[key], amount);
   for (const auto& [key, amount] : other.domains) add_amount(domains[key], amount);
   add_amount(other_domains, other.other_domains);
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] += other.bytes[i], tokens[i] += other.tokens[i];
@@ -103,6 +105,7 @@ Shape& Shape::operator+=(const Shape& other) {
 
 json Shape::json() const {
   return {{"languages", amounts_json(languages)},
+          {"stated_languages", amounts_json(stated_languages)},
           {"domains", amounts_json(domains)},
           {"other_domains", {other_domains.documents, other_domains.bytes}},
           {"bytes", bytes},
@@ -112,6 +115,9 @@ json Shape::json() const {
 Shape Shape::from_json(const nlohmann::ordered_json& object) {
   Shape shape;
   for (const auto& [key, cells] : object.at("languages").items()) shape.languages[key] = amount_from(cells);
+  for (const auto& [key, cells] : object.at("stated_languages").items()) {
+    shape.stated_languages[key] = amount_from(cells);
+  }
   for (const auto& [key, cells] : object.at("domains").items()) shape.domains[key] = amount_from(cells);
   shape.other_domains = amount_from(object.at("other_domains"));
   shape.bytes = object.at("bytes").get<decltype(shape.bytes)>();
@@ -127,6 +133,7 @@ json report_sections(const ReadCounts& read, const Shape& shape) {
           {"privacy", read.privacy.json()},
           {"decontamination", read.contamination.json()},
           {"languages", picture["languages"]},
+          {"stated_languages", picture["stated_languages"]},
           {"domains", picture["domains"]},
           {"other_domains", picture["other_domains"]},
           {"lengths", {{"bytes", picture["bytes"]}, {"tokens", picture["tokens"]}}}};

@@ -33,10 +33,13 @@ struct Shape {
     int64_t documents = 0, bytes = 0;
   };
   static constexpr size_t kMostDomains = 100'000;
-  std::map<std::string, Amount> languages, domains;  // domains: the largest ones, the rest in `other_domains`
+  std::map<std::string, Amount> languages;         // found by data.clean
+  std::map<std::string, Amount> stated_languages;  // of all others, what their source says of itself; "": nothing
+  std::map<std::string, Amount> domains;           // the largest ones, the rest in `other_domains`
   Amount other_domains;
   std::array<int64_t, 48> bytes{}, tokens{};  // [k]: documents of 2^k to 2^(k+1) - 1
-  void add(const std::string& language, const std::string& domain, int64_t text_bytes, int64_t token_count);
+  void add(const std::string& language, const std::string& stated_language, const std::string& domain,
+           int64_t text_bytes, int64_t token_count);
   Shape& operator+=(const Shape&);
   nlohmann::ordered_json json() const;
   static Shape from_json(const nlohmann::ordered_json&);

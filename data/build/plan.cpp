@@ -59,8 +59,9 @@ void cut_source(const BuildRequest& request, uint16_t source, size_t first, Plan
 Plan make_plan(const BuildRequest& request, const std::filesystem::path& cache, Meter& meter) {
   Plan plan;
   std::vector<std::vector<SourceFile>> files;
+  std::vector<std::vector<std::filesystem::path>> passed_over;
   for (const auto& source : request.sources) {
-    files.push_back(source_files(source));
+    files.push_back(source_files(source, &passed_over.emplace_back()));
     for (const auto& file : files.back()) plan.bytes += file.bytes;
   }
   if (request.sources.size() > UINT16_MAX) fail_input("data.sources", "expected at most 65535 sources");
@@ -69,6 +70,8 @@ Plan make_plan(const BuildRequest& request, const std::filesystem::path& cache, 
     const auto& source = request.sources[s];
     const auto scans = scan_files(cache, source.path, files[s], plan.unit_bytes, request.crew, request.threads, meter);
     const auto root = root_of(source, files[s]);
+    auto& names = plan.passed_over.emplace_back();
+    for (const auto& path : passed_over[s]) names.push_back(name_below(root, path.string()));
     const size_t first = plan.files.size();
     if (first + files[s].size() > UINT32_MAX) fail_input(source.path, "expected fewer than 2^32 files");
     for (size_t f = 0; f < files[s].size(); ++f) {

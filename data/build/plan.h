@@ -35,7 +35,8 @@ struct Unit {
 struct Plan {
   std::vector<PlannedFile> files;
   std::vector<Unit> units;
-  uint64_t bytes = 0;  // of all files
+  std::vector<std::vector<std::string>> passed_over;  // by source: files whose kind is not read
+  uint64_t bytes = 0;                                 // of all files
   uint64_t unit_bytes = 0;
 };
 

@@ -35,22 +35,22 @@ nlohmann::ordered_json Preparer::identity() const {
   return id;
 }
 
-bool Preparer::keep_text(StoredDocument& document, const std::string& source, ReadCounts& counts) const {
+bool Preparer::keep_text(StoredDocument& document, const Origin& origin, Prepared& out) const {
+  auto& counts = out.counts;
   if (cleaner_.active()) {
     auto result = cleaner_.clean(document.text, counts.clean);
     if (!result.kept) return ++counts.filtered, false;
     document.language = std::move(result.language);
   }
   if (redactor_.active() && !redactor_.redact(document.text, counts.privacy)) return ++counts.personal, false;
+  if (!contamination_.active()) return true;
   std::vector<Hit> hits;
-  if (contamination_.active() &&
-      contamination_.check(document.text, source, counts.contamination, hits) == Contamination::Outcome::dropped) {
-    return ++counts.contaminated, false;
-  }
-  return true;
+  const auto outcome = contamination_.check(document.text, origin.source, counts.contamination, hits);
+  return keep_checked(outcome, std::move(hits), document, origin, out);
 }
 
-bool Preparer::keep_messages(StoredDocument& document, const std::string& source, ReadCounts& counts) const {
+bool Preparer::keep_messages(StoredDocument& document, const Origin& origin, Prepared& out) const {
+  auto& counts = out.counts;
   std::vector<std::string*> texts;
   for (auto& message : document.messages) texts.push_back(&message.content), texts.push_back(&message.context);
   if (cleaner_.active()) {
@@ -62,31 +62,42 @@ bool Preparer::keep_messages(StoredDocument& document, const std::string& source
   for (const auto* text : texts) views.push_back(*text);
   std::vector<Hit> hits;
   const auto outcome =
-      contamination_.check(std::span<const std::string_view>(views), source, counts.contamination, hits);
-  if (outcome == Contamination::Outcome::dropped) return ++counts.contaminated, false;
-  return true;
+      contamination_.check(std::span<const std::string_view>(views), origin.source, counts.contamination, hits);
+  return keep_checked(outcome, std::move(hits), document, origin, out);
 }
 
-void Preparer::prepare(Record&& record, const std::string& source, uint32_t file, bool whole_file,
-                       Prepared& out) const {
+bool Preparer::keep_checked(Contamination::Outcome outcome, std::vector<Hit>&& hits, const StoredDocument& document,
+                            const Origin& origin, Prepared& out) const {
+  if (outcome == Contamination::Outcome::clean) return true;
+  out.contaminated.push_back(
+      contamination_.describe(place_name(origin.file_name, document.line), origin.source, outcome, std::move(hits))
+          .json());
+  if (outcome != Contamination::Outcome::dropped) return true;
+  return ++out.counts.contaminated, false;
+}
+
+void Preparer::prepare(Record&& record, const Origin& origin, Prepared& out) const {
   auto& counts = out.counts;
   ++counts.documents;
   for (const auto& [kind, bytes] : record.left_out) counts.left_out[kind] += bytes;
   StoredDocument document;
-  document.file = file;
-  document.line = whole_file ? 0 : static_cast<uint64_t>(record.line);
+  document.file = origin.file;
+  document.line = origin.whole_file ? 0 : static_cast<uint64_t>(record.line);
   document.domain = registrable_domain(record.url);
   document.text = std::move(record.text), document.messages = std::move(record.messages);
   counts.bytes += static_cast<int64_t>(document.text.size());
   for (const auto& message : document.messages) {
     counts.bytes += static_cast<int64_t>(message.content.size() + message.context.size());
   }
-  const bool kept =
-      document.messages.empty() ? keep_text(document, source, counts) : keep_messages(document, source, counts);
+  const bool kept = document.messages.empty() ? keep_text(document, origin, out) : keep_messages(document, origin, out);
   if (!kept) return;
   ++counts.stored;
   if (fingerprinter_.active()) out.fingerprints.push_back(fingerprinter_.of(whole_text(document)));
   append_document(out.documents, document);
+}
+
+std::string place_name(const std::string& file, uint64_t line) {
+  return line == 0 ? file : file + ":" + std::to_string(line);
 }
 
 std::string whole_text(const StoredDocument& document) {

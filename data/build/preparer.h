@@ -19,6 +19,7 @@ namespace plumb::data {
 struct Prepared {
   std::string documents;  // append_document's
   std::vector<Fingerprint> fingerprints;
+  std::vector<nlohmann::ordered_json> contaminated;  // ContaminatedDocument's
   ReadCounts counts;
 };
 
@@ -28,12 +29,21 @@ class Preparer {
   nlohmann::ordered_json identity() const;  // what is off is left out
   const Fingerprinter& fingerprinter() const { return fingerprinter_; }
   const Contamination& contamination() const { return contamination_; }
-  void prepare(Record&& record, const std::string& source, uint32_t file, bool whole_file, Prepared& out) const;
+  // Where a row comes from: its source's name, and the file as it is numbered and called in Plan::files.
+  struct Origin {
+    const std::string& source;
+    uint32_t file = 0;
+    const std::string& file_name;
+    bool whole_file = false;  // the file is the document
+  };
+  void prepare(Record&& record, const Origin& origin, Prepared& out) const;
 
  private:
   std::vector<NamedTexts> as_documents(std::vector<NamedTexts> sets) const;
-  bool keep_text(StoredDocument& document, const std::string& source, ReadCounts& counts) const;
-  bool keep_messages(StoredDocument& document, const std::string& source, ReadCounts& counts) const;
+  bool keep_text(StoredDocument& document, const Origin& origin, Prepared& out) const;
+  bool keep_messages(StoredDocument& document, const Origin& origin, Prepared& out) const;
+  bool keep_checked(Contamination::Outcome outcome, std::vector<Hit>&& hits, const StoredDocument& document,
+                    const Origin& origin, Prepared& out) const;
 
   Cleaner cleaner_;
   Redactor redactor_;

@@ -16,6 +16,7 @@ namespace {
 
 using json = nlohmann::ordered_json;
 constexpr size_t kJobBytes = size_t{256} << 10;
+constexpr size_t kMostContaminated = 1000;  // documents that are named, of a chunk
 
 json position_json(const Position& at) { return {at.stretch, at.taken, at.rows, at.offset, at.line}; }
 
@@ -145,7 +146,9 @@ class UnitReading {
     result.malformed = std::move(job.malformed);
     result.prepared.counts.documents = result.prepared.counts.malformed = job.malformed_rows;
     for (auto& [file, record] : job.records) {
-      preparer_.prepare(std::move(record), name_, file, is_document(plan_.files[file].file.container), result.prepared);
+      const auto& planned = plan_.files[file];
+      preparer_.prepare(std::move(record), {name_, file, planned.name, is_document(planned.file.container)},
+                        result.prepared);
     }
     return result;
   }
@@ -158,6 +161,8 @@ class UnitReading {
     chunk_counts_ += prepared.counts;
     if (!done.malformed.empty() && !malformed_) malformed_.emplace(chunk_files(folder_, number_, chunk_).malformed);
     if (malformed_) malformed_->write(done.malformed);
+    contaminated_.insert(contaminated_.end(), prepared.contaminated.begin(), prepared.contaminated.end());
+    if (contaminated_.size() >= 2 * kMostContaminated) keep_largest(contaminated_, kMostContaminated);
     chunk_bytes_ += prepared.documents.size() + done.malformed.size();
     if (chunk_bytes_ >= plan_.unit_bytes) close_chunk(done.after);
   }
@@ -185,11 +190,13 @@ class UnitReading {
     if (fingerprints_) fingerprints_->commit();
     if (malformed_) malformed_->commit();
     documents_.reset(), fingerprints_.reset(), malformed_.reset();
-    const json counts{{"after", position_json(after)}, {"counts", chunk_counts_.json()}};
+    keep_largest(contaminated_, kMostContaminated);
+    const json counts{
+        {"after", position_json(after)}, {"counts", chunk_counts_.json()}, {"contaminated", contaminated_}};
     core::write_text(chunk_files(folder_, number_, chunk_).counts,
                      counts.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
     ++chunk_;
-    chunk_counts_ = {}, chunk_bytes_ = 0;
+    chunk_counts_ = {}, chunk_bytes_ = 0, contaminated_.clear();
   }
 
   const Plan& plan_;
@@ -208,6 +215,7 @@ class UnitReading {
   size_t chunk_stretch_ = 0;  // the first whose rows may stand in this chunk
   ReadCounts chunk_counts_;
   std::optional<core::AtomicFile> malformed_;
+  std::vector<json> contaminated_;
   std::optional<StoredWriter> documents_;
   std::optional<FingerprintWriter> fingerprints_;
 };

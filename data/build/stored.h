@@ -25,6 +25,8 @@ std::string malformed_said(const std::string& line);
 // The first `rows` lines of a file that a build wrote, until `take` gives false.
 void read_malformed(const std::filesystem::path& file, int64_t rows,
                     const std::function<bool(const std::string& line)>& take);
+// "file:line", or "file" where the file is the document.
+std::string place_name(const std::string& file, uint64_t line);
 
 void append_document(std::string& out, const StoredDocument& document);
 

@@ -166,7 +166,7 @@ class ChunkTokeniser {
         report.split += too_long;
         report.bytes += done.bytes;
         report.ledger.keep(done.sample.weight);
-        result_.shape.add(done.language, done.domain, done.bytes, length);
+        result_.shape.add(done.language, request_.sources[source_].language, done.domain, done.bytes, length);
         writer_.add(done.sample, done.origin, too_long);
       }
     }
@@ -204,7 +204,7 @@ Record record_of(StoredDocument&& document, const BuildRequest& request, const C
   const auto& file = corpus.plan().files.at(document.file);
   Record record;
   record.text = std::move(document.text), record.messages = std::move(document.messages);
-  record.where = file.file.path.string() + (document.line == 0 ? "" : ":" + std::to_string(document.line));
+  record.where = place_name(file.file.path.string(), document.line);
   record.id = content_id(source_name(request.sources[file.source]), record);
   return record;
 }

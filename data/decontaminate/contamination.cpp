@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 #include <utility>
 
 #include "core/error.h"
@@ -15,8 +16,8 @@ namespace {
 using decontaminate::ItemIndex;
 using decontaminate::Words;
 
-// Changed whenever other spans are found in the same text.
-constexpr int rules_version = 1;
+// Changed whenever other spans are found in the same text, or something else is kept of them.
+constexpr int rules_version = 2;
 
 enum class Action { none, report, mask, drop };
 
@@ -36,8 +37,6 @@ std::string digest_of(const NamedTexts& set) {
   }
   return hash.hex();
 }
-
-using WordRange = std::pair<uint32_t, uint32_t>;  // first word, number of words
 
 // What goes with the words: signs and spaces behind them up to the next word or the end of the line.
 size_t end_with_signs(std::string_view text, const Words& words, size_t last) {
@@ -82,8 +81,8 @@ struct Contamination::State {
 
   struct Looked {
     std::vector<Hit> hits;
-    std::vector<uint32_t> items;   // of the index
-    std::vector<WordRange> taken;  // words of the document, sorted
+    std::vector<uint32_t> items;                // of the index
+    std::vector<decontaminate::WordRun> taken;  // by first word
   };
 
   Looked look(const Words& words) const {
@@ -93,13 +92,14 @@ struct Contamination::State {
       const double share = static_cast<double>(shared.covered) / item.words;
       if (share < min_overlap) continue;
       looked.items.push_back(shared.item);
-      for (const auto& [first, count] : shared.ranges) {
-        looked.hits.push_back({item.set, item.number, words.spans[first].begin, words.spans[first + count - 1].end,
-                               count, static_cast<float>(share)});
-        looked.taken.emplace_back(first, count);
+      for (const auto& run : shared.ranges) {
+        looked.hits.push_back({item.set, item.number, words.spans[run.first].begin,
+                               words.spans[run.first + run.words - 1].end, run.words, run.ngrams,
+                               static_cast<float>(share)});
+        looked.taken.push_back(run);
       }
     }
-    std::sort(looked.taken.begin(), looked.taken.end());
+    std::sort(looked.taken.begin(), looked.taken.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
     return looked;
   }
 
@@ -114,7 +114,8 @@ struct Contamination::State {
   }
 
   // The text without the words taken; a blank line where they stood between other words.
-  static std::string masked(std::string_view text, const Words& words, const std::vector<WordRange>& taken) {
+  static std::string masked(std::string_view text, const Words& words,
+                            const std::vector<decontaminate::WordRun>& taken) {
     std::string result;
     size_t from = 0;
     const auto add = [&](size_t end) {
@@ -131,7 +132,7 @@ struct Contamination::State {
       const size_t first = taken[i].first;
       size_t end = first;
       for (; i < taken.size() && taken[i].first <= end; ++i)
-        end = std::max<size_t>(end, taken[i].first + taken[i].second);
+        end = std::max<size_t>(end, taken[i].first + taken[i].words);
       add(words.spans[first].begin);
       from = end_with_signs(text, words, end - 1);
     }
@@ -174,6 +175,23 @@ nlohmann::ordered_json Contamination::summary() const {
 }
 
 const std::string& Contamination::set_name(uint32_t set) const { return state_->names.at(set); }
+
+ContaminatedDocument Contamination::describe(std::string where, std::string source, Outcome outcome,
+                                             std::vector<Hit> hits) const {
+  static constexpr std::array<const char*, 4> names = {"clean", "reported", "masked", "dropped"};
+  ContaminatedDocument document;
+  document.where = std::move(where), document.source = std::move(source);
+  document.outcome = names[static_cast<size_t>(outcome)];
+  document.spans = static_cast<int64_t>(hits.size());
+  for (const auto& hit : hits) document.ngrams += hit.ngrams;
+  std::stable_sort(hits.begin(), hits.end(), [](const Hit& a, const Hit& b) { return a.ngrams > b.ngrams; });
+  hits.resize(std::min(hits.size(), ContaminatedDocument::most_hits));
+  std::sort(hits.begin(), hits.end(), [](const Hit& a, const Hit& b) {
+    return std::tie(a.begin, a.end, a.set, a.item) < std::tie(b.begin, b.end, b.set, b.item);
+  });
+  for (const auto& hit : hits) document.places.push_back({set_name(hit.set), hit});
+  return document;
+}
 
 Contamination::Outcome Contamination::check(std::string& text, std::string_view source, ContaminationCounts& counts,
                                             std::vector<Hit>& hits) const {

@@ -26,9 +26,25 @@ struct NamedTexts {
 struct Hit {
   uint32_t set = 0, item = 0;   // Contamination::set_name(set), number of the item in it
   uint32_t begin = 0, end = 0;  // bytes of the document as it was given
-  uint32_t words = 0;
+  uint32_t words = 0, ngrams = 0;
   float share = 0;  // of the item's words that the whole document covers
 };
+
+// A document that holds items. Of its hits the ones with the most n-grams, in the order of the text.
+struct ContaminatedDocument {
+  static constexpr size_t most_hits = 16;
+  std::string where, source, outcome;  // "file:line"; reported masked dropped
+  int64_t spans = 0, ngrams = 0;       // of all hits
+  struct Place {
+    std::string set;
+    Hit hit;
+  };
+  std::vector<Place> places;
+  nlohmann::ordered_json json() const;
+};
+
+// Leaves the `most` with the most n-grams, in the order they had.
+void keep_largest(std::vector<nlohmann::ordered_json>& documents, size_t most);
 
 struct ContaminationCounts {
   int64_t reported = 0, masked = 0, dropped = 0;  // documents
@@ -58,6 +74,7 @@ class Contamination {
   // lose words, so action mask drops here.
   Outcome check(std::span<const std::string_view> parts, std::string_view source, ContaminationCounts&,
                 std::vector<Hit>&) const;
+  ContaminatedDocument describe(std::string where, std::string source, Outcome, std::vector<Hit>) const;
 
  private:
   struct State;

@@ -1,4 +1,7 @@
 // What was found, as numbers that add up over units and stand in the report.
+#include <algorithm>
+#include <cmath>
+
 #include "core/error.h"
 #include "data/decontaminate/contamination.h"
 
@@ -35,6 +38,33 @@ std::set<uint32_t> numbers_of(const ordered_json& list) {
 }
 
 }  // namespace
+
+ordered_json ContaminatedDocument::json() const {
+  ordered_json object = {
+      {"where", where}, {"source", source}, {"outcome", outcome}, {"spans", spans}, {"ngrams", ngrams}};
+  object["largest"] = ordered_json::array();
+  for (const auto& [set, hit] : places) {
+    object["largest"].push_back({{"set", set},
+                                 {"item", hit.item},
+                                 {"begin", hit.begin},
+                                 {"end", hit.end},
+                                 {"ngrams", hit.ngrams},
+                                 {"share", std::round(static_cast<double>(hit.share) * 1000) / 1000}});
+  }
+  return object;
+}
+
+void keep_largest(std::vector<ordered_json>& documents, size_t most) {
+  if (documents.size() <= most) return;
+  std::vector<std::pair<int64_t, size_t>> order;  // most n-grams first, then the earlier one
+  for (size_t i = 0; i < documents.size(); ++i) order.emplace_back(-documents[i].value("ngrams", int64_t{0}), i);
+  std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(most), order.end());
+  order.resize(most);
+  std::sort(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  std::vector<ordered_json> kept;
+  for (const auto& [ngrams, i] : order) kept.push_back(std::move(documents[i]));
+  documents = std::move(kept);
+}
 
 ContaminationCounts& ContaminationCounts::operator+=(const ContaminationCounts& other) {
   reported += other.reported;

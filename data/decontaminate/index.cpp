@@ -144,10 +144,13 @@ std::vector<Shared> ItemIndex::look_up(const Words& words) const {
         starts[known->second][entry.word - item.first_word] = true;
         auto& ranges = shared[known->second].ranges;
         const auto length = static_cast<uint32_t>(count);
-        if (!ranges.empty() && first <= ranges.back().first + ranges.back().second)
-          ranges.back().second = first + length - ranges.back().first;
-        else
-          ranges.emplace_back(first, length);
+        if (ranges.empty() || first > ranges.back().first + ranges.back().words) {
+          ranges.push_back({first, length, 1});
+        } else {
+          auto& last = ranges.back();
+          last.ngrams += first + length > last.first + last.words;  // an item may hold the same n-gram at two places
+          last.words = first + length - last.first;
+        }
       }
     }
   }

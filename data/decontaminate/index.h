@@ -28,11 +28,17 @@ struct SetSummary {
   int64_t items = 0, too_short = 0, template_ngrams = 0;
 };
 
+// Words of a document that stand in an item: n-grams that overlap or touch, joined.
+struct WordRun {
+  uint32_t first = 0, words = 0, ngrams = 0;
+  bool operator==(const WordRun&) const = default;
+};
+
 // What a document shares with one item.
 struct Shared {
   uint32_t item = 0;
-  uint32_t covered = 0;                               // words of the item
-  std::vector<std::pair<uint32_t, uint32_t>> ranges;  // words of the document: first, number; apart from each other
+  uint32_t covered = 0;         // words of the item
+  std::vector<WordRun> ranges;  // apart from each other
 };
 
 class ItemIndex {

@@ -36,7 +36,10 @@ TEST(Shapes, StayBoundedAndLoseNothing) {
     Shape some;
     for (int i = 0; i < 50'000; ++i) {
       const int number = part * 40'000 + i;
-      some.add(i % 2 ? "en" : "ko", fmt::format("d{}.org", number), 100 + number % 7, 1 << (i % 12));
+      some.add(i % 2   ? "en"
+               : i % 4 ? "ko"
+                       : "",
+               i % 8 ? "fr" : "", fmt::format("d{}.org", number), 100 + number % 7, 1 << (i % 12));
       ++documents, bytes += 100 + number % 7;
     }
     all += Shape::from_json(some.json());
@@ -48,6 +51,9 @@ TEST(Shapes, StayBoundedAndLoseNothing) {
   EXPECT_EQ(sum.documents, documents);
   EXPECT_EQ(sum.bytes, bytes);
   EXPECT_EQ(all.languages.at("en").documents, documents / 2);
+  EXPECT_EQ(all.languages.at("ko").documents, documents / 4);
+  EXPECT_EQ(all.stated_languages.at("fr").documents, documents / 8);
+  EXPECT_EQ(all.stated_languages.at("").documents, documents / 8);
   EXPECT_EQ(all.tokens[0] + all.tokens[11], 6 * (4167 + 4166));
   EXPECT_EQ(all.bytes[6], documents);  // 64 to 127
 }

@@ -64,6 +64,7 @@ TEST(Decontamination, SpansAreFoundInOtherClothes) {
   EXPECT_EQ(hit.item, 1u);
   EXPECT_EQ(spelled(text, hit), text.substr(text.find("WHICH"), text.find("\u201d was") - text.find("WHICH")));
   EXPECT_EQ(hit.words, 16u);
+  EXPECT_EQ(hit.ngrams, 4u);
   EXPECT_FLOAT_EQ(hit.share, 16.0F / 18);
   EXPECT_EQ(done.counts.reported, 1);
   EXPECT_THAT(done.counts.items.at("rivers").at("web"), ElementsAre(1u));
@@ -205,6 +206,50 @@ TEST(Decontamination, CountsAndIdentity) {
   EXPECT_THAT(printed_error([&] { Contamination(section("drop"), other); }), HasSubstr("two sets are named a"));
 }
 
+TEST(Decontamination, ADocumentIsDescribedByItsLargestPassages) {
+  const Contamination report(section("report", 8), {{"rivers", {kItem}}, {"short", {"a b c d e f g h i j k l"}}});
+  std::string text = "Which river flows through the old town, said he. ";
+  for (int i = 0; i < 20; ++i) text += "a b c d e f g h i. And then: ";
+  text += kItem;
+  const auto done = check(report, text);
+  ASSERT_EQ(done.hits.size(), 22u);
+  const auto described = report.describe("a.jsonl:7", "web", done.outcome, done.hits);
+  EXPECT_EQ(described.spans, 22);
+  EXPECT_EQ(described.ngrams, 1 + 20 * 2 + 11);
+  ASSERT_EQ(described.places.size(), ContaminatedDocument::most_hits);
+  const auto json = described.json();
+  EXPECT_EQ(json["where"], "a.jsonl:7");
+  EXPECT_EQ(json["outcome"], "reported");
+  int64_t before = 0;
+  for (const auto& place : json["largest"]) {
+    EXPECT_GE(place["begin"].get<int64_t>(), before);
+    before = place["begin"].get<int64_t>();
+  }
+  const auto& last = json["largest"].back();  // the whole item stays, the first passage, the smallest, goes
+  EXPECT_EQ(last.dump(), fmt::format(R"({{"set":"rivers","item":0,"begin":{},"end":{},"ngrams":11,"share":1.0}})",
+                                     text.size() - kItem.size(), text.size()));
+  EXPECT_EQ(json["largest"][0]["set"], "short");
+}
+
+TEST(Decontamination, TheLargestAreKeptHoweverTheyCome) {
+  std::mt19937 random(3);
+  std::vector<nlohmann::ordered_json> all, piecewise;
+  for (int i = 0; i < 1000; ++i) {
+    all.push_back({{"number", i}, {"ngrams", static_cast<int64_t>(random() % 50)}});
+    piecewise.push_back(all.back());
+    if (piecewise.size() >= 200) keep_largest(piecewise, 100);
+  }
+  auto expected = all;
+  std::stable_sort(expected.begin(), expected.end(),
+                   [](const auto& a, const auto& b) { return a["ngrams"] > b["ngrams"]; });
+  expected.resize(100);
+  std::sort(expected.begin(), expected.end(), [](const auto& a, const auto& b) { return a["number"] < b["number"]; });
+  keep_largest(all, 100);
+  keep_largest(piecewise, 100);
+  EXPECT_EQ(all, expected);
+  EXPECT_EQ(piecewise, expected);
+}
+
 // What was found against every match by trying all places; the number of words of documents in a match.
 size_t expect_all_places(const ItemIndex& index, const std::vector<Shared>& found,
                          const std::vector<std::string>& items, const Words& words, size_t ngram) {
@@ -213,21 +258,25 @@ size_t expect_all_places(const ItemIndex& index, const std::vector<Shared>& foun
     Words item;
     decontaminate::words_of(items[number], item);
     const size_t count = std::min(item.size(), ngram);
-    std::set<size_t> in_document, in_item, seen;
+    std::set<size_t> starts, in_document, in_item, seen;
     for (size_t d = 0;
          d + count <= words.size() && item.size() >= std::min<size_t>(ngram, decontaminate::shortest_item); ++d)
       for (size_t w = 0; w + count <= item.size(); ++w)
         for (size_t k = 0; k < count && words.run(d, count) == item.run(w, count); ++k) {
+          starts.insert(d);
           in_document.insert(d + k);
           in_item.insert(w + k);
         }
-    size_t covered = 0;
+    size_t covered = 0, ngrams = 0;
     for (const auto& shared : found) {
       if (index.item(shared.item).number != number) continue;
       covered = shared.covered;
-      for (const auto& [first, length] : shared.ranges)
-        for (size_t k = 0; k < length; ++k) EXPECT_TRUE(seen.insert(first + k).second);
+      for (const auto& range : shared.ranges) {
+        ngrams += range.ngrams;
+        for (size_t k = 0; k < range.words; ++k) EXPECT_TRUE(seen.insert(range.first + k).second);
+      }
     }
+    EXPECT_EQ(ngrams, starts.size());
     EXPECT_EQ(seen, in_document);
     EXPECT_EQ(covered, in_item.size());
     total += seen.size();

@@ -132,10 +132,99 @@ class Report(unittest.TestCase):
         self.assertIn("7 duplicates were dropped", summary)
         self.assertIn("1 values found", summary)
 
+    def test_an_imported_dataset_has_an_account_too(self):
+        run = lambda *words: subprocess.run([PLUMB, "data", *words], cwd=self.folder, capture_output=True, text=True, check=True)
+        run("export", self.dataset, "corpus")
+        run("import", "corpus", "imported", "--tokenizer", self.dataset + "/tokenizer.json", "--sequence-length", "64")
+        run("report", "imported", "--out", "imported-report")
+        page = Page((self.folder / "imported-report/report.html").read_text())
+        self.assertEqual(page.table("documents")["kept"][0], "52")
+
     def test_something_else_is_refused(self):
         done = subprocess.run([PLUMB, "data", "report", str(self.folder)], capture_output=True, text=True)
         self.assertEqual(done.returncode, 2)
         self.assertIn("hint", done.stderr)
+
+
+ITEM = "Which river flows through the old town of Heidelberg before it meets the Rhine near Mannheim?"
+CONTAMINATED = """
+model: {family: llama, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 1, num_attention_heads: 2, max_position_embeddings: 64}
+tokenizer: {type: bytes}
+data:
+  sources: [{name: web, path: web, format: text, language: en}, {name: other, path: other.jsonl, format: text}]
+  sequence_length: 64
+  decontaminate: {action: ACTION, sets: [{name: rivers, path: rivers.jsonl, format: prompt_completion}]}
+train: {steps: 2, global_batch_size: 2, learning_rate: 1e-3, precision: fp32}
+output: {folder: run}
+"""
+
+
+class Contaminated(unittest.TestCase):
+    """Which document holds which item, where; and what of the sources nobody read."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        web = cls.folder / "web"
+        (web / "deep").mkdir(parents=True)
+        (web / "a.jsonl").write_text("".join(json.dumps({"text": f"a page about number {i}"}) + "\n" for i in range(5))
+                                     + json.dumps({"text": f"Quiz. {ITEM.upper()} Who knows?"}) + "\n")
+        (web / "page.html").write_text(f"<body><nav>home about</nav><p>{ITEM}</p><p>{'More is said below. ' * 9}</p></body>")
+        (web / "deep/notes.rst").write_text("not read")
+        (web / "deep/table.xlsx").write_text("not read")
+        (cls.folder / "other.jsonl").write_text("".join(json.dumps({"text": f"another text {i}"}) + "\n" for i in range(4)))
+        (cls.folder / "rivers.jsonl").write_text(json.dumps({"prompt": "too short", "completion": "yes"}) + "\n"
+                                                 + json.dumps({"prompt": ITEM, "completion": "The Neckar"}) + "\n")
+
+    def report(self, action):
+        (self.folder / "config.yaml").write_text(CONTAMINATED.replace("ACTION", action))
+        run = lambda *words: subprocess.run([PLUMB, *words], cwd=self.folder, capture_output=True, text=True, check=True).stdout
+        ledger = run("data", "build", "config.yaml")
+        dataset = re.search(r"folder\s+(\S+)\n\Z", ledger).group(1)
+        run("data", "report", dataset, "--out", action)
+        page = Page((self.folder / action / "report.html").read_text())
+        return ledger, json.loads((self.folder / action / "report.json").read_text()), page, pathlib.Path(dataset)
+
+    def test_documents_spans_and_sets(self):
+        for action, outcome in (("report", "reported"), ("mask", "masked"), ("drop", "dropped")):
+            ledger, report, page, dataset = self.report(action)
+            found = report["decontamination"]
+            self.assertEqual(found["documents_" + outcome], 2, found)
+            lines = [json.loads(line) for line in (dataset / "contamination.jsonl").read_text().splitlines()]
+            self.assertEqual([(d["where"], d["source"], d["outcome"], d["ngrams"]) for d in lines],
+                             [("a.jsonl:6", "web", outcome, 4), ("page.html", "web", outcome, 4)])
+            self.assertEqual(found["largest"], lines)
+            self.assertEqual(lines[0]["largest"], [{"set": "rivers", "item": 1, "begin": 6, "end": 6 + len(ITEM) - 1,
+                                                    "ngrams": 4, "share": 0.889}])
+            self.assertEqual(found["looked_for"], {"rivers": {"items": 2, "too_short": 1, "template_ngrams": 0}})
+            rows = page.table("document")
+            self.assertEqual(rows["a.jsonl:6"], ["web", outcome, "rivers", "1", f"6 to {6 + len(ITEM) - 1}", "4", "89 %"])
+            self.assertEqual(page.table("evaluation set")["rivers"][-1], "1")
+            self.assertEqual("documents with passages of evaluation sets" in ledger, action != "drop")
+            self.assertEqual(report["totals"]["contaminated"], 2 if action == "drop" else 0)
+            subprocess.run([PLUMB, "data", "inspect", "--verify", dataset], check=True, capture_output=True)
+        self.assertNotIn("HEIDELBERG", (self.folder / "mask/report.html").read_text())
+
+    def test_what_nobody_read_is_named(self):
+        ledger, report, page, dataset = self.report("report")
+        self.assertEqual(report["passed_over"], [{"source": "web", "files": 2, "first": ["deep/notes.rst", "deep/table.xlsx"]}])
+        names = next(table[1] for table in page.tables if table[0][-1] == "the first of them")
+        self.assertEqual(names, ["web", "2", "deep/notes.rst, deep/table.xlsx"])
+        self.assertRegex(ledger, r"files not read +2  of source web")
+        self.assertGreater(report["left_out"]["html.boilerplate"], 0)
+        self.assertIn("html.boilerplate", ledger)
+        digest = re.search(r"digest +(\S+)", ledger).group(1)
+        (self.folder / "web/deep/notes.rst").unlink()
+        ledger, report, _, _ = self.report("report")  # another list, no other dataset
+        self.assertEqual(report["passed_over"][0]["files"], 1)
+        self.assertIn(digest, ledger)
+        (self.folder / "web/deep/notes.rst").write_text("not read")
+
+    def test_languages_are_those_of_the_sources_where_none_was_looked_for(self):
+        _, report, page, _ = self.report("report")
+        self.assertEqual(report["languages"], {})
+        self.assertEqual({name: amount[0] for name, amount in report["stated_languages"].items()}, {"en": 7, "": 4})
+        self.assertEqual(page.table("language as its source states it")["(not stated)"][0], "4")
 
 
 if __name__ == "__main__":

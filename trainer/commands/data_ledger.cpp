@@ -6,6 +6,7 @@
 
 #include "core/json.h"
 #include "core/log.h"
+#include "data/build/passed_over.h"
 
 namespace plumb::commands {
 
@@ -56,11 +57,11 @@ std::string changes(const json& account) {
   section("repairs", at(account, "clean", "repairs"));
   section("lines removed", at(account, "clean", "lines_removed"));
   section("personal data found", at(account, "privacy", "found"));
-  const auto& contamination = account.contains("decontamination") ? account["decontamination"] : json();
-  for (const char* key : {"reported", "masked"}) {
-    const auto count = contamination.is_object() ? contamination.value(key, int64_t{0}) : 0;
-    if (count > 0) out += line(std::string("contaminated, ") + key, count, "  documents with passages of eval sets");
-  }
+  const auto contamination = account.value("decontamination", json::object());
+  section("documents with passages of evaluation sets",
+          {{"reported", contamination.value("documents_reported", int64_t{0})},
+           {"masked", contamination.value("documents_masked", int64_t{0})}});
+  section("bytes left out by readers", account.value("left_out", json()));
   return out;
 }
 
@@ -89,6 +90,11 @@ std::string ledger(const data::Dataset& dataset) {
   const auto report = dataset.report();
   const auto account = core::parse_json(dataset.text_file("report.json"), "report.json");
   std::string out = line("documents read", report.documents);
+  for (const auto& source : data::read_passed_over(dataset.folder())) {
+    out +=
+        line("files not read", source["files"].get<int64_t>(),
+             "  of source " + source["source"].get<std::string>() + ", of other kinds; `plumb data report` names them");
+  }
   out += line("= kept", report.kept, percent(report.kept, report.documents));
   out += line("+ other part", report.held_out,
               report.held_out_by.empty() ? "" : "  held out for validation by " + report.held_out_by);
