@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 
 #include "core/error.h"
 #include "data/arrow/arrow_json.h"
@@ -103,6 +104,11 @@ class Parquet : public RowReader {
     const auto* schema = metadata_->schema();
     for (int leaf = 0; leaf < schema->num_columns(); ++leaf) {
       if (wanted(schema->GetColumnRoot(leaf)->name(), columns)) leaves_.push_back(leaf);
+    }
+    // None is there: whoever reads the rows says so, and which ones are there instead.
+    if (leaves_.empty()) {
+      leaves_.resize(static_cast<size_t>(schema->num_columns()));
+      std::iota(leaves_.begin(), leaves_.end(), 0);
     }
   }
 

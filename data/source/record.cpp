@@ -171,6 +171,7 @@ std::vector<std::string> used_columns(const config::Source& source) {
   else
     ours.push_back("messages");
   for (auto& column : ours) column = column_of(source, column);
+  ours.push_back("url");  // of which the account counts domains
   return ours;
 }
 

@@ -79,7 +79,7 @@ struct RowError {
   std::string reason;
 };
 void fill_record(const config::Source&, nlohmann::json&& row, Record&);
-// Columns of a row that fill_record looks at, for containers that store columns apart.
+// Columns of a row that a build looks at, for containers that store columns apart.
 std::vector<std::string> used_columns(const config::Source&);
 uint64_t content_id(const std::string& source_name, const Record&);
 std::string source_name(const config::Source&);  // name, or the path's stem
