@@ -73,8 +73,8 @@ struct BuildProgress {
 };
 using Progress = std::function<void(const BuildProgress&)>;
 
-// Immutable folder of hashed shards with a document table. Opening verifies the manifest; blocks are verified on
-// first use; a flipped byte is an Error(bad_input) naming the file and offset.
+// Immutable folder of hashed shards with a document table, here or in an object store (s3://). Opening verifies the
+// manifest; blocks are verified on first use; a flipped byte is an Error(bad_input) naming the file and offset.
 class Dataset {
  public:
   static std::shared_ptr<const Dataset> open(const std::filesystem::path& folder);
@@ -85,7 +85,7 @@ class Dataset {
 
   virtual ~Dataset() = default;
   virtual std::string digest() const = 0;
-  virtual std::filesystem::path folder() const = 0;
+  virtual std::filesystem::path folder() const = 0;  // or s3://bucket/folder
   virtual int64_t sequence_length() const = 0;
   virtual std::string packing() const = 0;
   virtual std::string tokenizer_digest() const = 0;
@@ -99,6 +99,9 @@ class Dataset {
   virtual std::string document_source(int64_t document) const = 0;  // name of its source
   // "file:line" or "file", the file named as it is called below its source's path.
   virtual std::string document_where(int64_t document) const { return document_source(document); }
+  // Documents of that id, or at that "file:line"; equal texts of a source share an id.
+  virtual std::vector<int64_t> documents_with_id(uint64_t id) const;
+  virtual std::vector<int64_t> documents_at(const std::string& where) const;
   // The whole of sources.jsonl, report.json, quarantine.jsonl or a file of the tokenizer, verified.
   virtual std::string text_file(const std::string& name) const;
   virtual TokenizerPtr tokenizer() const;  // that made it

@@ -347,10 +347,11 @@ class Rules {
       return;
     }
     const bool needed = trains() || purpose_ == Purpose::data;
-    if (needed && !base && tokenizer.type == "file" && tokenizer.path.empty() && !has("tokenizer.path"))
+    const bool dataset = has("data.dataset");  // which has its own
+    if (needed && !base && !dataset && tokenizer.type == "file" && tokenizer.path.empty() && !has("tokenizer.path"))
       error("tokenizer.path", "missing key tokenizer.path",
             "give a tokenizer.json, or write tokenizer.type: bpe to train one or tokenizer.type: bytes");
-    if (needed && tokenizer.type == "bpe" && config_.data.sources.empty() && has("data.dataset"))
+    if (needed && tokenizer.type == "bpe" && config_.data.sources.empty() && dataset)
       error("tokenizer.type", "tokenizer.type bpe needs data.sources",
             "it is trained on them; a dataset has its tokenizer already");
     if (config_.model.vocab_size && tokenizer.type == "bpe" && *config_.model.vocab_size < tokenizer.vocab_size)

@@ -163,8 +163,11 @@ class Walk {
 
   // Where documents come from; everything else is opened by readers of files.
   static bool reads_objects(const std::string& address) {
-    return address.starts_with("data.sources[") || address.starts_with("data.validation[") ||
-           address.starts_with("data.replay.sources[") || address.starts_with("eval.sets[");
+    for (const char* list :
+         {"data.sources[", "data.validation[", "data.replay.sources[", "eval.sets[", "data.decontaminate.sets["}) {
+      if (address.starts_with(list)) return true;
+    }
+    return address == "data.dataset" || address == "data.replay.dataset";
   }
 
   bool resolve(Node& node, const std::string& address) {
@@ -180,7 +183,7 @@ class Walk {
       const bool store = text.starts_with("s3://");
       if (store && reads_objects(address)) return true;
       problems_.add(node.place, fmt::format("expected a local path, found \"{}\"", text),
-                    store ? "objects of a store are read as sources and evaluation sets only"
+                    store ? "objects of a store are read as sources, datasets and evaluation sets only"
                           : "nothing is downloaded; fetch it first and give the local path");
       return false;
     }

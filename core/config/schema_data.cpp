@@ -84,7 +84,9 @@ std::vector<Key> source_lists() {
        .all = every_source<&D::sources>},
       {.address = "data.dataset",
        .type = Type::path,
-       .meaning = "A folder made by `plumb data build`, instead of `data.sources`.",
+       .meaning =
+           "A folder made by `plumb data build`, local or `s3://`, instead of `data.sources`; the tokenizer is the "
+           "dataset's where none is given.",
        .bind = at<&C::data, &D::dataset>,
        .must_exist = true},
       {.address = "data.cache",
@@ -155,7 +157,7 @@ std::vector<Key> reading_keys() {
        .all = every_replay_source},
       {.address = "data.replay.dataset",
        .type = Type::path,
-       .meaning = "A built dataset, instead of `data.replay.sources`.",
+       .meaning = "A built dataset, local or `s3://`, instead of `data.replay.sources`.",
        .bind = replay_key<&Replay::dataset>,
        .must_exist = true},
   };

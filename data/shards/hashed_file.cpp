@@ -54,8 +54,9 @@ HashedFile HashedWriter::finish() {
   return std::move(file_);
 }
 
-VerifiedFile::VerifiedFile(const std::filesystem::path& path, uint64_t bytes, std::span<const uint64_t> blocks)
-    : path_(path), bytes_(bytes), blocks_(blocks), map_(path) {
+VerifiedFile::VerifiedFile(const std::filesystem::path& path, LocalFile file, uint64_t bytes,
+                           std::span<const uint64_t> blocks)
+    : path_(path), file_(std::move(file)), bytes_(bytes), blocks_(blocks), map_(file_.path()) {
   if (map_.bytes().size() != bytes_) {
     fail_input(path_, "expected " + std::to_string(bytes_) + " bytes, found " + std::to_string(map_.bytes().size()),
                std::string("the dataset is damaged: ") + kAgain);

@@ -10,6 +10,7 @@
 #include "core/hash.h"
 #include "data/shards/format.h"
 #include "data/shards/merkle.h"
+#include "data/store/store.h"
 
 namespace plumb::data {
 
@@ -41,7 +42,8 @@ class HashedWriter {
 // `blocks` must outlive it.
 class VerifiedFile {
  public:
-  VerifiedFile(const std::filesystem::path& path, uint64_t bytes, std::span<const uint64_t> blocks);
+  // `path`: how the file is called in messages. A fetched file stays in the cache as long as this lives.
+  VerifiedFile(const std::filesystem::path& path, LocalFile file, uint64_t bytes, std::span<const uint64_t> blocks);
   // The bytes [offset, offset + count), verified. Outside the file: Error.
   const std::byte* at(uint64_t offset, uint64_t count) const;
   uint64_t bytes() const { return bytes_; }
@@ -51,6 +53,7 @@ class VerifiedFile {
 
  private:
   std::filesystem::path path_;
+  LocalFile file_;
   uint64_t bytes_;
   std::span<const uint64_t> blocks_;
   core::MappedFile map_;

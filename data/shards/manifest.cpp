@@ -155,12 +155,12 @@ std::string write_manifest(const std::filesystem::path& folder, json content, co
   return digest;
 }
 
-Manifest read_manifest(const std::filesystem::path& folder) {
-  const auto path = folder / "manifest.json";
-  if (!std::filesystem::exists(path)) {
-    fail_input(folder, "expected a dataset, found no manifest.json", "plumb data build CFG makes a dataset folder");
+Manifest read_manifest(const std::filesystem::path& file, const std::filesystem::path& path) {
+  if (!std::filesystem::exists(file)) {
+    fail_input(path.parent_path(), "expected a dataset, found no manifest.json",
+               "plumb data build CFG makes a dataset folder");
   }
-  const json whole = core::parse_json_file(path, kLargestManifest);
+  const json whole = core::parse_json_file(file, kLargestManifest);
   const Fields top(whole, path);
   if (top.text("format") != kFormat) {
     fail_input(path, "expected the format " + std::string(kFormat) + ", found " + top.text("format").substr(0, 40),

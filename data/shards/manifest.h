@@ -32,7 +32,8 @@ struct Manifest {
   std::string blocks_sha256;
 };
 
-Manifest read_manifest(const std::filesystem::path& folder);
+// `named`: how the file is called in messages.
+Manifest read_manifest(const std::filesystem::path& file, const std::filesystem::path& named);
 // Writes blocks.bin and manifest.json (last). `content` holds everything but parts, totals and files; gives the digest.
 std::string write_manifest(const std::filesystem::path& folder, nlohmann::ordered_json content,
                            const std::vector<PartCounts>& parts, const std::vector<HashedFile>& files);

@@ -12,17 +12,23 @@ namespace plumb::data {
 
 namespace {
 
+constexpr uint64_t kShareOfCache = 16;  // one in so many bytes of the cache is held open by a process
+
 template <class T>
-T load(const VerifiedFile& file, uint64_t element) {
+T load(const std::shared_ptr<const VerifiedFile>& file, uint64_t element) {
   T value;
-  std::memcpy(&value, file.at(sizeof(FileHeader) + element * sizeof(T), sizeof(T)), sizeof(T));
+  std::memcpy(&value, file->at(sizeof(FileHeader) + element * sizeof(T), sizeof(T)), sizeof(T));
   return value;
 }
 
 }  // namespace
 
-ShardDataset::ShardDataset(std::filesystem::path folder)
-    : folder_(std::move(folder)), manifest_(read_manifest(folder_)), blocks_(folder_ / "blocks.bin") {
+ShardDataset::ShardDataset(std::filesystem::path folder, std::shared_ptr<Store> store)
+    : folder_(std::move(folder)),
+      store_(std::move(store)),
+      manifest_(read_manifest(fetch("manifest.json").path(), folder_ / "manifest.json")),
+      blocks_file_(fetch("blocks.bin")),
+      blocks_(blocks_file_.path()) {
   open_slots();
   place_parts();
   size_t found = 0;
@@ -76,24 +82,69 @@ const ShardDataset::Slot& ShardDataset::slot(const std::string& name) const {
   return *at->second;
 }
 
-const VerifiedFile& ShardDataset::open(const Slot& slot) const {
-  if (const auto* file = slot.opened.load(std::memory_order_acquire)) return *file;
-  const std::lock_guard lock(opening_);
-  if (!slot.owner) {
-    slot.owner = std::make_unique<const VerifiedFile>(folder_ / slot.file->name, slot.file->bytes, slot.blocks);
-    slot.opened.store(slot.owner.get(), std::memory_order_release);
-  }
-  return *slot.owner;
+LocalFile ShardDataset::fetch(const std::string& name) const {
+  if (!store_) return LocalFile(folder_ / name);
+  const auto path = (folder_ / name).string();
+  auto entry = entries_.find(path);
+  if (entry == entries_.end()) entry = entries_.emplace(path, store_->stat(path)).first;
+  return store_->local(entry->second);
 }
 
-const VerifiedFile& ShardDataset::open(const Slot& slot, uint32_t element_bytes, uint64_t payload,
-                                       const Place& place) const {
-  if (const auto* file = slot.opened.load(std::memory_order_acquire)) return *file;
+ShardDataset::OpenFile ShardDataset::open(const Slot& slot) const {
+  // One that stays open needs no count of its users.
+  const auto lasting = [](const VerifiedFile* file) { return OpenFile(std::shared_ptr<void>(), file); };
+  if (const auto* file = slot.opened.load(std::memory_order_acquire)) return lasting(file);
+  const std::lock_guard lock(opening_);
+  if (store_) return open_fetched(slot);
+  if (!slot.owner) {
+    const auto path = folder_ / slot.file->name;
+    slot.owner = std::make_shared<const VerifiedFile>(path, LocalFile(path), slot.file->bytes, slot.blocks);
+    slot.opened.store(slot.owner.get(), std::memory_order_release);
+  }
+  return lasting(slot.owner.get());
+}
+
+// Called under the lock.
+ShardDataset::OpenFile ShardDataset::open_fetched(const Slot& slot) const {
+  slot.used = ++uses_;
+  if (slot.owner) return slot.owner;
+  const uint64_t most = store_cache().limit / kShareOfCache;
+  close_least_used(most - std::min(most, slot.file->bytes));
+  const auto fetched = [&] {
+    return std::make_shared<const VerifiedFile>(folder_ / slot.file->name, fetch(slot.file->name), slot.file->bytes,
+                                                slot.blocks);
+  };
+  try {
+    slot.owner = fetched();
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::out_of_resources || open_bytes_ == 0) throw;
+    close_least_used(0);  // we ourselves may be what fills the cache
+    slot.owner = fetched();
+  }
+  open_bytes_ += slot.file->bytes;
+  return slot.owner;
+}
+
+// Of fetched files. Who still reads one holds it.
+void ShardDataset::close_least_used(uint64_t most_bytes) const {
+  while (open_bytes_ > most_bytes) {
+    const Slot* oldest = nullptr;
+    for (const auto& slot : slots_) {
+      if (slot.owner && (!oldest || slot.used < oldest->used)) oldest = &slot;
+    }
+    oldest->owner.reset();
+    open_bytes_ -= oldest->file->bytes;
+  }
+}
+
+ShardDataset::OpenFile ShardDataset::open(const Slot& slot, uint32_t element_bytes, uint64_t payload,
+                                          const Place& place) const {
+  if (slot.opened.load(std::memory_order_acquire)) return open(slot);
   if (slot.file->bytes != sizeof(FileHeader) + payload) {
     fail_input(folder_ / slot.file->name, "its size does not fit the manifest's counts");
   }
-  const auto& file = open(slot);
-  file.check_header(element_bytes, place.part->number, manifest_.tokenizer_digest);
+  auto file = open(slot);
+  file->check_header(element_bytes, place.part->number, manifest_.tokenizer_digest);
   return file;
 }
 
@@ -148,8 +199,8 @@ std::string ShardDataset::document_source(int64_t document) const {
 std::string ShardDataset::document_where(int64_t document) const {
   const auto [place, index] = find(document);
   const auto found = entry(*place, index);
-  const auto& file = open(slot("sources.jsonl"));
-  const auto text = file.text();
+  const auto file = open(slot("sources.jsonl"));
+  const auto text = file->text();
   uint64_t begin = 0;
   {
     const std::lock_guard lock(opening_);
@@ -158,20 +209,23 @@ std::string ShardDataset::document_where(int64_t document) const {
       const auto end = text.find('\n', at);
       at = end == std::string_view::npos ? text.size() : end + 1;
     }
-    if (found.file >= source_lines_.size()) fail_input(file.path(), "has no line for a document's file");
+    if (found.file >= source_lines_.size()) fail_input(file->path(), "has no line for a document's file");
     begin = source_lines_[found.file];
   }
-  const auto line = core::parse_json(text.substr(begin, text.find('\n', begin) - begin), file.path().string());
+  const auto line = core::parse_json(text.substr(begin, text.find('\n', begin) - begin), file->path().string());
   const auto name = line.value("name", std::string());
   return found.line == 0 ? name : name + ":" + std::to_string(found.line);
 }
 
-std::string ShardDataset::text_file(const std::string& name) const { return std::string(open(slot(name)).text()); }
+std::string ShardDataset::text_file(const std::string& name) const { return std::string(open(slot(name))->text()); }
 
 void ShardDataset::verify() const {
   for (const auto& slot : slots_) {
     // Opened for this alone, so that a dataset of any size needs the address space of one file.
-    VerifiedFile(folder_ / slot.file->name, slot.file->bytes, slot.blocks).at(0, slot.file->bytes);
+    std::unique_lock lock(opening_);
+    LocalFile file = fetch(slot.file->name);
+    lock.unlock();
+    VerifiedFile(folder_ / slot.file->name, std::move(file), slot.file->bytes, slot.blocks).at(0, slot.file->bytes);
   }
 }
 
@@ -203,22 +257,22 @@ void ShardDataset::read(int64_t document, int64_t begin, std::span<int32_t> ids,
 
 void ShardDataset::read_ids(const Place& place, uint64_t first, std::span<int32_t> ids) const {
   const uint64_t width = manifest_.token_bytes;
-  const auto& file = open(*place.tokens, manifest_.token_bytes, place.part->tokens * width, place);
-  const auto* from = file.at(sizeof(FileHeader) + first * width, ids.size() * width);
+  const auto file = open(*place.tokens, manifest_.token_bytes, place.part->tokens * width, place);
+  const auto* from = file->at(sizeof(FileHeader) + first * width, ids.size() * width);
   for (size_t i = 0; i < ids.size(); ++i) {
     uint32_t id = 0;
     std::memcpy(&id, from + i * width, width);
     if (id >= static_cast<uint64_t>(manifest_.vocab_size)) {
-      fail_input(file.path(), "token id " + std::to_string(id) + " outside the vocabulary");
+      fail_input(file->path(), "token id " + std::to_string(id) + " outside the vocabulary");
     }
     ids[i] = static_cast<int32_t>(id);
   }
 }
 
 void ShardDataset::read_weights(const Place& place, uint64_t first, std::span<float> weights) const {
-  const auto& file = open(*place.weights, 0, (place.part->tokens + 7) / 8, place);
+  const auto file = open(*place.weights, 0, (place.part->tokens + 7) / 8, place);
   const uint64_t first_byte = first / 8, last_byte = (first + weights.size() - 1) / 8;
-  const auto* from = file.at(sizeof(FileHeader) + first_byte, last_byte - first_byte + 1);
+  const auto* from = file->at(sizeof(FileHeader) + first_byte, last_byte - first_byte + 1);
   for (size_t i = 0; i < weights.size(); ++i) {
     const uint64_t bit = first + i - first_byte * 8;
     weights[i] = static_cast<float>((static_cast<unsigned>(from[bit / 8]) >> (bit % 8)) & 1u);
@@ -259,17 +313,17 @@ std::vector<Dataset::Span> ShardDataset::row(int64_t row) const {
   if (manifest_.packing == "concat") return concat_row(static_cast<uint64_t>(row));
   const auto& place = place_of<&Place::first_row>(static_cast<uint64_t>(row));
   const uint64_t index = static_cast<uint64_t>(row) - place.first_row;
-  const auto& rows_file = open(*place.rows, sizeof(uint64_t), (place.part->rows + 1) * sizeof(uint64_t), place);
-  const auto& spans_file = open(*place.spans, sizeof(RowSpan), place.part->spans * sizeof(RowSpan), place);
+  const auto rows_file = open(*place.rows, sizeof(uint64_t), (place.part->rows + 1) * sizeof(uint64_t), place);
+  const auto spans_file = open(*place.spans, sizeof(RowSpan), place.part->spans * sizeof(RowSpan), place);
   const uint64_t first = load<uint64_t>(rows_file, index), last = load<uint64_t>(rows_file, index + 1);
   const uint64_t most = static_cast<uint64_t>(manifest_.sequence_length);
-  if (first > last || last - first > most) fail_input(rows_file.path(), "the spans of a row are not in order");
+  if (first > last || last - first > most) fail_input(rows_file->path(), "the spans of a row are not in order");
   std::vector<Span> spans;
   uint64_t length = 0;
   for (uint64_t i = first; i < last; ++i) {
     const auto span = load<RowSpan>(spans_file, i);
     if (span.begin >= span.end || (length += span.end - span.begin) > most || span.document >= place.part->documents) {
-      fail_input(spans_file.path(), "a row is longer than the sequence length, or a span is empty or of no document");
+      fail_input(spans_file->path(), "a row is longer than the sequence length, or a span is empty or of no document");
     }
     spans.push_back({static_cast<int64_t>(place.first_document + span.document), span.begin, span.end});
   }
@@ -289,7 +343,12 @@ TokenizerPtr ShardDataset::tokenizer() const {
 }
 
 DatasetPtr Dataset::open(const std::filesystem::path& folder) {
-  return std::make_shared<ShardDataset>(std::filesystem::absolute(folder).lexically_normal());
+  if (!is_remote(folder.string())) {
+    return std::make_shared<ShardDataset>(std::filesystem::absolute(folder).lexically_normal());
+  }
+  std::string path = folder.string();
+  while (path.ends_with('/')) path.pop_back();
+  return std::make_shared<ShardDataset>(path, Store::of(path));
 }
 
 }  // namespace plumb::data

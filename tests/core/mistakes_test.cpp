@@ -243,7 +243,7 @@ TEST(Mistakes, Paths) {
             "expected a path, found \"~bob/x\" | only ~/ is known, the home folder of this user");
   EXPECT_EQ(
       one(model + "data: {dataset: s3://b/x}\n" + train),
-      "expected a local path, found \"s3://b/x\" | objects of a store are read as sources and evaluation sets only");
+      "expected a local path, found \"s3://b/x\" | objects of a store are read as sources, datasets and evaluation sets only");
   EXPECT_EQ(
       one(model + "data: {sources: [{path: https://h/x}]}\n" + train),
       "expected a local path, found \"https://h/x\" | nothing is downloaded; fetch it first and give the local path");

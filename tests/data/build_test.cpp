@@ -130,7 +130,7 @@ TEST_F(BuildTest, FilesBeyondFourGigabytes) {
   fs::resize_file(path, bytes);  // no blocks on disk
   const std::vector<std::byte> zero(kBlock);
   std::vector<uint64_t> blocks(bytes / kBlock, core::xxh3(std::span(zero)));
-  const VerifiedFile file(path, bytes, blocks);
+  const VerifiedFile file(path, LocalFile(path), bytes, blocks);
   EXPECT_EQ(*file.at(bytes - 1, 1), std::byte{0});
   blocks[4500] ^= 1;
   EXPECT_THAT(error_of([&] { file.at((uint64_t{4500} << 20) + 5, 1); }),

@@ -174,6 +174,13 @@ TEST_F(DatasetTest, ManyPartsReadAsOne) {
       EXPECT_EQ(one->sample(d).weight, many->sample(d).weight);
       EXPECT_EQ(one->document_where(d), many->document_where(d));
       EXPECT_EQ(one->document_source(d), many->document_source(d));
+      EXPECT_THAT(many->documents_at(many->document_where(d)), testing::ElementsAre(d));
+      EXPECT_EQ(many->documents_with_id(many->document_id(d)), many->Dataset::documents_with_id(many->document_id(d)));
+      EXPECT_THAT(many->documents_with_id(many->document_id(d)), testing::Contains(d));
+    }
+    for (const char* nowhere :
+         {"talks.jsonl", "talks.jsonl:0", "talks.jsonl:121", "talks.jsonl:7x", "alks.jsonl:7", ":"}) {
+      EXPECT_THAT(many->documents_at(nowhere), testing::IsEmpty()) << nowhere;
     }
     EXPECT_EQ(many->document_where(0), "talks.jsonl:1");
     EXPECT_EQ(many->document_where(239), "lines.jsonl:120");
@@ -293,6 +300,38 @@ TEST_F(DatasetTest, AnyFlippedByteIsFound) {
   const auto error = error_of(read_all);
   EXPECT_THAT(error, testing::HasSubstr("tokens-00000.bin"));
   EXPECT_THAT(error, testing::HasSubstr("bytes 0 to"));
+}
+
+// Every byte of every file, one by one: found by whoever reads it, under the name of its file.
+TEST_F(DatasetTest, EveryByteIsGuarded) {
+  const auto file = talks(12);
+  std::ofstream(file, std::ios::app) << "broken\n";
+  const auto folder = build(request({source(file, "prompt_completion")}, 64, "best_fit"))->folder();
+  size_t flipped = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const auto name = entry.path().filename().string();
+    const auto read = [&] {
+      const auto opened = Dataset::open(folder);
+      opened->row(0), opened->sample(0), opened->document_where(0);
+      if (!name.starts_with("manifest") && !name.starts_with("blocks")) opened->text_file(name);
+    };
+    ASSERT_EQ(error_of(read), "no error") << name;
+    std::string bytes = slurp(entry.path());
+    for (size_t at = 0; at < bytes.size(); ++at, ++flipped) {
+      std::fstream stream(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      const auto put = [&](int byte) {
+        stream.seekp(static_cast<std::streamoff>(at));
+        stream.put(static_cast<char>(byte)).flush();
+      };
+      put(bytes[at] ^ (1 << at % 8));
+      const auto error = error_of(read);
+      put(bytes[at]);
+      ASSERT_THAT(error, testing::HasSubstr(name == "manifest.json" ? "manifest" : name)) << name << " byte " << at;
+      ASSERT_THAT(error, testing::HasSubstr("error: ")) << name << " byte " << at;
+    }
+    ASSERT_EQ(error_of(read), "no error") << name;
+  }
+  EXPECT_GT(flipped, 4000u);
 }
 
 TEST_F(DatasetTest, RacingBuildersAgree) {

@@ -68,6 +68,15 @@ TEST(Mixture, IsWithinQuotaAtEveryPrefix) {
   }
 }
 
+TEST(Mixture, EveryNumberOfParts) {
+  std::mt19937_64 random(14);
+  for (size_t parts = 2; parts <= 100; ++parts) {
+    const Mixture mixture(Shares::of(random_weights(random, parts, static_cast<int>(parts % 6)), 0, "weights"));
+    walk(mixture, 0, 1500);
+    if (HasFatalFailure()) return;
+  }
+}
+
 // Smaller weight sets, many of them, whole knots: where a greedy rule without look-ahead goes astray.
 TEST(Mixture, ManySmallMixes) {
   std::mt19937_64 random(12);

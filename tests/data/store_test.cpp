@@ -8,8 +8,10 @@
 #include <mutex>
 #include <thread>
 
+#include "data/shards/reader.h"
 #include "data/store/cache.h"
 #include "data_files.h"
+#include "fake_tokenizer.h"
 
 namespace plumb::data {
 namespace {
@@ -228,6 +230,55 @@ TEST_F(StoreTest, ManyThreadsAndProcessesShareOneFolder) {
     if (!name.ends_with(".json") && !name.ends_with(".lock")) bytes += entry.file_size();
   }
   EXPECT_LE(bytes, 3000u);
+}
+
+// A dataset three times as large as the cache may be, read through it from end to end and in any order.
+TEST_F(StoreTest, ADatasetLargerThanTheCache) {
+  std::string lines;
+  for (int i = 0; i < 400; ++i) {
+    lines += nlohmann::json{{"prompt", "q" + std::to_string(i)}, {"completion", std::string(1 + i % 50, 'a')}}.dump();
+    lines += "\n";
+  }
+  auto ask = request({source(write("talks.jsonl", lines), "prompt_completion")}, 64, "best_fit");
+  ask.unit_bytes = 2000;  // many parts
+  const FakeTokenizer tokenizer;
+  const auto chat = chat_template("plain", "", tokenizer);
+  const auto local = Dataset::open(Dataset::build(ask, tokenizer, *chat, folder_ / "built"));
+  const auto store = std::make_shared<MemoryStore>();
+  uint64_t total = 0, largest = 0;
+  for (const auto& entry : fs::directory_iterator(local->folder())) {
+    store->put("s3://k/set/" + entry.path().filename().string(), slurp(entry.path()));
+    total += entry.file_size(), largest = std::max(largest, entry.file_size());
+  }
+  const uint64_t limit = std::max(2 * largest, total / 3);
+  ASSERT_LT(2 * limit, total + 2 * largest);
+  use(limit);
+  const ShardDataset remote("s3://k/set", store);
+  EXPECT_EQ(remote.digest(), local->digest());
+  for (const int64_t step : {1, 7, 151}) {  // the last ones jump between the parts
+    for (int64_t d = 0, at = 0; d < local->documents(); ++d, at = (at + step) % local->documents()) {
+      ASSERT_EQ(remote.sample(at).ids, local->sample(at).ids);
+      ASSERT_EQ(remote.sample(at).weight, local->sample(at).weight);
+      ASSERT_EQ(remote.document_where(at), local->document_where(at));
+    }
+  }
+  for (int64_t r = 0; r < local->rows(); ++r) ASSERT_EQ(remote.row(r).size(), local->row(r).size());
+  remote.verify();
+  uint64_t bytes = 0;
+  for (const auto& entry : fs::directory_iterator(folder_ / "cache")) {
+    const auto name = entry.path().filename().string();
+    if (!name.ends_with(".lock") && (!name.ends_with(".json") || name.find(".tokenizer.json") != name.npos)) {
+      bytes += entry.file_size();
+    }
+  }
+  EXPECT_LE(bytes, limit + 64 * 1024);  // beside the sidecars
+  auto& tokens = store->objects.at("s3://k/set/tokens-00001.bin");
+  tokens.first.back() = static_cast<char>(tokens.first.back() ^ 1), tokens.second = "another";
+  EXPECT_THAT(error_of([&] { ShardDataset("s3://k/set", store).verify(); }),
+              testing::HasSubstr("s3://k/set/tokens-00001.bin: error: damaged"));
+  store->objects.erase("s3://k/set/tokens-00001.bin");
+  EXPECT_THAT(error_of([&] { ShardDataset("s3://k/set", store).verify(); }),
+              testing::HasSubstr("s3://k/set/tokens-00001.bin"));
 }
 
 TEST(StorePath, Remote) {

@@ -46,19 +46,51 @@ class Built(RunFolder):
 
 @unittest.skipIf(without_arrow, without_arrow)
 class ParquetSource(Built):
-    def test_the_same_dataset_as_from_json_lines(self):
-        rows = [{"doc": f"d-{i}", "body": f"Text {i} with an é and 한글. " * (i % 5 + 1), "other": list(range(i % 4))} for i in range(500)]
+    def account(self, path, **source):
+        """What `plumb data report` says of a dataset of this file, but for the file itself."""
+        name = path.replace(".", "-")
+        done = self.build([{"path": str(self.folder / path), "name": "s", **source}], name)
+        dataset = [line.split()[-1] for line in done.stdout.splitlines() if line.strip().startswith("folder")][-1]
+        subprocess.run([PLUMB, "data", "report", dataset, "--out", name + "-report"], cwd=self.folder, check=True, capture_output=True)
+        report = json.loads((self.folder / (name + "-report") / "report.json").read_text())
+        for source in report["sources"]:
+            source.pop("bytes_on_disk")
+        return report
+
+    def test_the_same_account_as_from_json_lines_for_every_format(self):
+        rows = [{"doc": f"d-{i}", "body": f"Text {i} with an é and 한글. " * (i % 5 + 1), "q": f"Which is {i}?", "a": f"{i}, of course",
+                 "more": "beside it" if i % 3 else None, "talk": [{"role": "user", "content": f"hello {i}"}, {"role": "assistant", "content": "hello"}],
+                 "be": "be brief", "url": f"https://www.site{i % 7}.co.kr/{i}", "other": list(range(i % 4))} for i in range(500)]
         pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), self.folder / "a.parquet", row_group_size=64,
                                     compression="zstd")
         (self.folder / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        fields = {"text": "body", "id": "doc"}
-        from_parquet = self.build([{"path": str(self.folder / "a.parquet"), "name": "s", "fields": fields}], "p")
-        from_lines = self.build([{"path": str(self.folder / "a.jsonl"), "name": "s", "fields": fields}], "j")
-        wanted = ("documents read", "= kept", "bytes", "tokens", "trained tokens", "sequences")
-        ledger = lambda done: [line for line in done.stdout.splitlines() if line.strip().startswith(wanted)]
-        self.assertGreaterEqual(len(ledger(from_parquet)), len(wanted), from_parquet.stdout)
-        self.assertEqual(ledger(from_parquet), ledger(from_lines))
-        self.assertIn("500", from_parquet.stdout)
+        for kind, fields in (("text", {"text": "body", "id": "doc"}),
+                             ("alpaca", {"instruction": "q", "input": "more", "output": "a", "system": "be"}),
+                             ("dolly", {"instruction": "q", "context": "more", "response": "a"}),
+                             ("prompt_completion", {"prompt": "q", "completion": "a", "system": "be"}),
+                             ("messages", {"messages": "talk"})):
+            accounts = [self.account(file, format=kind, fields=fields) for file in ("a.parquet", "a.jsonl")]
+            self.assertEqual(accounts[0], accounts[1], kind)
+            self.assertEqual(accounts[0]["totals"]["documents"], 500)
+            self.assertEqual(len(accounts[0]["domains"]), 7, kind)
+        wrong = self.build([{"path": str(self.folder / "a.parquet"), "format": "text", "fields": {"text": "content"}}], "w", check=False)
+        self.assertIn('expected a field "content"', wrong.stderr)
+
+    def test_evaluation_sets_have_every_column(self):
+        items = [{"question": f"{i} and {i}?", "choices": [str(i), str(2 * i), "none"], "label": 1, "prompt": "is it so", "completion": "yes",
+                  "answer": "yes"} for i in range(1, 9)]
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(items), self.folder / "e.parquet")
+        (self.folder / "e.jsonl").write_text("".join(json.dumps(item) + "\n" for item in items))
+        sets = [{"name": f"{metric}-{file[2:]}", "path": str(self.folder / file), "format": "prompt_completion", "metric": metric, "role": "domain",
+                 "fields": fields} for file in ("e.parquet", "e.jsonl")
+                for metric, fields in (("multiple_choice", {"prompt": "question", "choices": "choices", "answer": "label"}), ("answer_nll", {}))]
+        text = CONFIG.format(sources=json.dumps([{"path": str(self.folder / "text.txt")}])) + f"eval: {{every: none, sets: {json.dumps(sets)}}}\n"
+        (self.folder / "run.yaml").write_text(text)
+        self.plumb("train", "run.yaml")
+        scores = {score["name"]: score["value"] for score in json.loads((self.folder / "run/scores.json").read_text())["tuned"]}
+        self.assertEqual(len(scores), 4)
+        for metric in ("multiple_choice", "answer_nll"):
+            self.assertEqual(scores[metric + "-parquet"], scores[metric + "-jsonl"])
 
     def test_damage_is_quarantined_with_its_place(self):
         table = pyarrow.table({"text": [f"row {i} " * 20 for i in range(100)]})
@@ -130,6 +162,81 @@ class ObjectStore(Built):
                                 if p.suffix not in (".json", ".lock")})
         self.put("web/deep/b.txt", b"another document " * 30)
         self.assertNotEqual(first, self.build([{"path": "s3://corpus/web"}]).stdout)
+
+    def dataset(self):
+        """A dataset of several parts, in the store and here: (s3 path, folder, its tokenizer's digest)."""
+        (self.folder / "parts").mkdir()
+        for part in range(3):
+            rows = (json.dumps({"text": f"part {part} line {i}: " + "abc " * (i % 30)}) + "\n" for i in range(200))
+            (self.folder / f"parts/{part}.jsonl").write_text("".join(rows))
+        done = self.build([{"path": str(self.folder / f"parts/{part}.jsonl"), "name": f"p{part}"} for part in range(3)], "built",
+                          words=["data.packing=best_fit"])
+        folder = Path([line.split()[-1] for line in done.stdout.splitlines() if line.strip().startswith("folder")][-1])
+        for file in folder.iterdir():
+            self.s3.put_object(Bucket="corpus", Key=f"sets/one/{file.name}", Body=file.read_bytes())
+        return "s3://corpus/sets/one", folder
+
+    def train(self, name, dataset, words=(), ranks=1, check=True):
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        text = CONFIG.format(sources="[]").replace("data: {sources: [],", f"data: {{dataset: {dataset},").replace("tokenizer: {type: bytes}\n", "")
+        (folder / "run.yaml").write_text(text.replace("steps: 2", "steps: 12").replace("progress: none", "progress: none, log_every: 1 steps"))
+        command = (["mpirun", "-n", str(ranks)] if ranks > 1 else []) + [PLUMB, "train", str(folder / "run.yaml"), *words]
+        done = subprocess.run(command, env=ENVIRONMENT | self.environment, text=True, capture_output=True, timeout=300)
+        if check:
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            return [json.loads(line)["loss"] for line in (folder / "run/metrics.jsonl").read_text().splitlines() if "loss" in json.loads(line)]
+        return done
+
+    def test_a_dataset_in_the_store_trains_as_a_local_one_on_any_ranks(self):
+        remote, local = self.dataset()
+        here = self.train("here", local)
+        self.assertEqual(len(here), 12)
+        self.assertEqual(self.train("there", remote), here)
+        for ranks in (2,):
+            self.assertEqual(self.train(f"there-{ranks}", remote, ranks=ranks), self.train(f"here-{ranks}", local, ranks=ranks))
+        fetched = {p.name.split(".", 1)[1] for p in (self.folder / "there/cache/objects").iterdir() if p.suffix == ".bin"}
+        self.assertIn("tokens-00002.bin", fetched)
+        self.assertIn("blocks.bin", fetched)
+        # Gone on from a checkpoint, with the dataset fetched anew into an empty cache.
+        shutil.rmtree(self.folder / "there/cache/objects")
+        self.assertEqual(len(self.train("there", remote, ["train.steps=14"])), 14)
+
+    def test_a_dataset_in_the_store_is_inspected_reported_and_traced(self):
+        remote, local = self.dataset()
+        self.train("there", remote)
+        def plumb(*words):
+            done = subprocess.run([PLUMB, *map(str, words)], cwd=self.folder, env=ENVIRONMENT | self.environment | {"TMPDIR": str(self.folder)},
+                                  text=True, capture_output=True, timeout=300)
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+            return done.stdout
+        inspected = [plumb("data", "inspect", "--verify", path).replace(str(path), "") for path in (remote, local)]
+        self.assertEqual(inspected[0], inspected[1])
+        self.assertIn("every byte of every file", inspected[0])
+        plumb("data", "report", remote + "/", "--out", "r")
+        plumb("data", "report", local, "--out", "l")
+        self.assertEqual((self.folder / "r/report.json").read_text(), (self.folder / "l/report.json").read_text())
+        lines = plumb("data", "lineage", "there/run", "--step", "3").splitlines()
+        self.assertTrue(lines[-1].startswith("verified "), lines)
+        self.assertIn("p", lines[1].split()[4])
+        document = lines[1].split()[3]
+        self.assertRegex(plumb("data", "lineage", "there/run", "--doc", document), rf"\n3 .*{document}")
+
+    def test_damage_and_what_is_missing_are_named(self):
+        remote, local = self.dataset()
+        tokens = bytearray((local / "tokens-00001.bin").read_bytes())
+        tokens[-1] ^= 1
+        self.s3.put_object(Bucket="corpus", Key="sets/one/tokens-00001.bin", Body=bytes(tokens))
+        done = self.train("there", remote, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("s3://corpus/sets/one/tokens-00001.bin: error: damaged", done.stderr)
+        self.s3.delete_object(Bucket="corpus", Key="sets/one/tokens-00001.bin")
+        done = self.train("gone", remote, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("s3://corpus/sets/one/tokens-00001.bin", done.stderr)
+        done = self.train("none", "s3://corpus/web", check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("manifest.json", done.stderr)
 
     def test_what_is_missing_is_named_once(self):
         for path, word in (("s3://corpus/none", "none"), ("s3://nobucket/x.txt", "nobucket")):

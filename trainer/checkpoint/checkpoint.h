@@ -53,7 +53,9 @@ struct Manifest {
 };
 
 // Newest checkpoint whose manifest and every file hash verify; a damaged one is reported through `notices` and skipped.
-std::optional<Manifest> newest_good(const std::filesystem::path& run, std::vector<std::string>* notices = nullptr);
+// Without `verify` the manifest alone decides: for who reads its values and no tensor.
+std::optional<Manifest> newest_good(const std::filesystem::path& run, std::vector<std::string>* notices = nullptr,
+                                    bool verify = true);
 Manifest open(const std::filesystem::path& step_folder, bool verify = true);  // Error(bad_input) naming the bad file
 
 // Collective. Fills the registry's parts by intersecting ranges (any rank count to any) and its values, then calls

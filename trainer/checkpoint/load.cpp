@@ -106,10 +106,10 @@ Manifest open(const fs::path& step_folder, bool verify) {
   return manifest;
 }
 
-std::optional<Manifest> newest_good(const fs::path& run, std::vector<std::string>* notices) {
+std::optional<Manifest> newest_good(const fs::path& run, std::vector<std::string>* notices, bool verify) {
   for (const int64_t step : steps_in(run)) {
     try {
-      return open(run / name_of_step(step), true);
+      return open(run / name_of_step(step), verify);
     } catch (const Error& error) {
       if (notices == nullptr) continue;
       notices->push_back(name_of_step(step) + " is damaged and was skipped: " + error.where() + ": " + error.message());

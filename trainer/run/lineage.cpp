@@ -9,6 +9,7 @@
 #include "core/files.h"
 #include "core/hash.h"
 #include "core/json.h"
+#include "data/store/store.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/run/mix_plan.h"
 #include "trainer/run/training.h"
@@ -31,7 +32,7 @@ config::Loaded newest_configuration(const fs::path& run) {
 
 data::DatasetPtr open_dataset(const nlohmann::ordered_json& entry, const fs::path& run) {
   const fs::path folder = entry.at("folder").get<std::string>();
-  if (!fs::exists(folder / "manifest.json")) {
+  if (!data::is_remote(folder.string()) && !fs::exists(folder / "manifest.json")) {
     fail_input(folder, "the dataset that " + run.string() + " was trained on is not there",
                "plumb data build with the run's resolved.yaml makes it again from the same sources");
   }
@@ -54,7 +55,8 @@ std::optional<uint64_t> parse_id(const std::string& name) {
 Lineage Lineage::open(const fs::path& given) {
   const fs::path run = fs::absolute(given).lexically_normal();
   const auto loaded = newest_configuration(run);
-  const auto newest = checkpoint::newest_good(run);
+  use_object_cache(loaded.config);
+  const auto newest = checkpoint::newest_good(run, nullptr, false);  // no weight is read here
   if (!newest) fail_input(run, "has no good checkpoint yet: nothing is known of its steps");
   const auto manifest = core::parse_json(core::read_text(run / "manifest.json"), (run / "manifest.json").string());
   if (!manifest.contains("datasets")) {
@@ -154,8 +156,7 @@ std::vector<Lineage::Reading> Lineage::steps_of(const std::string& name) const {
   std::vector<Reading> readings;
   for (size_t part = 0; part < rows_->parts(); ++part) {
     const auto& dataset = rows_->dataset(part);
-    for (int64_t document = 0; document < dataset.documents(); ++document) {
-      if (id ? dataset.document_id(document) != *id : dataset.document_where(document) != name) continue;
+    for (const int64_t document : id ? dataset.documents_with_id(*id) : dataset.documents_at(name)) {
       known = true;
       for (const int64_t row : dataset.rows_of(document)) {
         for (const uint64_t position : rows_->positions(part, row, last_first + last_count)) {

@@ -104,6 +104,7 @@ model::ModelSpec spec_from_config(const config::ModelSection& section, const dat
 
 Material open_material(const config::Loaded& loaded, const MaterialPaths& paths) {
   const auto& config = loaded.config;
+  use_object_cache(config);
   Material material;
   if (!config.model.base.empty()) material.base = exporting::open_model(config.model.base);
   material.tokenizer = data::load_tokenizer(paths.tokenizer);

@@ -58,7 +58,6 @@ fs::path store_tokenizer(const data::Tokenizer& tokenizer, const fs::path& folde
 data::BuildRequest request(const config::Loaded& loaded, const std::vector<config::Source>& sources,
                            const data::Crew::Options& crew) {
   const auto& config = loaded.config;
-  data::set_store_cache({.folder = fs::path(config.data.cache) / "objects"});
   data::BuildRequest wanted;
   wanted.sources = sources;
   wanted.sequence_length = config.data.sequence_length;
@@ -209,6 +208,11 @@ fs::path given_tokenizer(const config::Loaded& loaded, const std::optional<expor
                            fs::path(config.data.cache) / ("tokenizer-bytes-" + tokenizer->digest().substr(0, 16)));
   }
   if (config.tokenizer.path.empty() && base) return base->tokenizer_folder;
+  if (config.tokenizer.path.empty() && !config.data.dataset.empty()) {
+    const auto tokenizer = data::Dataset::open(config.data.dataset)->tokenizer();
+    return store_tokenizer(*tokenizer,
+                           fs::path(config.data.cache) / ("tokenizer-dataset-" + tokenizer->digest().substr(0, 16)));
+  }
   if (config.tokenizer.path.empty()) {
     fail_input("tokenizer.path", "expected the path of a tokenizer.json, found nothing",
                "tokenizer.type: bpe trains one on data.sources, bytes needs none");
@@ -220,8 +224,13 @@ fs::path given_tokenizer(const config::Loaded& loaded, const std::optional<expor
 
 }  // namespace
 
+void use_object_cache(const config::Config& config) {
+  data::set_store_cache({.folder = fs::path(config.data.cache) / "objects"});
+}
+
 BuiltTokenizer build_tokenizer(const config::Loaded& loaded, const std::optional<exporting::OpenedModel>& base,
                                const data::Crew::Options& crew) {
+  use_object_cache(loaded.config);
   BuiltTokenizer built{given_tokenizer(loaded, base, crew), nullptr};
   if (!loaded.config.tokenizer.extend) return built;
   built.grown_from = data::load_tokenizer(built.folder);
@@ -231,6 +240,7 @@ BuiltTokenizer build_tokenizer(const config::Loaded& loaded, const std::optional
 
 MaterialPaths build_material(const config::Loaded& loaded, const data::Crew::Options& crew, EvalSets sets) {
   const auto& config = loaded.config;
+  use_object_cache(config);
   MaterialPaths paths;
   std::optional<exporting::OpenedModel> base;
   if (!config.model.base.empty()) base = exporting::open_model(config.model.base);
