@@ -54,7 +54,7 @@ MegatronReport copy_documents(const MegatronReader& reader, const Tokenizer& tok
     writer.add(sample, {0, static_cast<uint64_t>(d) + 1, 0}, split);
     ++counts.kept, counts.split += split, counts.tokens += length, counts.trained_tokens += length - 1;
     counts.ledger.keep(sample.weight);
-    shape.add("", "", 0, length);
+    shape.add("", "", "", 0, length);
     if (progress && d % 1024 == 0) progress({"importing", d, reader.documents(), "documents", ""});
   }
   report.documents = counts.kept, report.tokens = counts.tokens;

@@ -42,9 +42,9 @@ MaterialPaths build_material(const config::Loaded&, const data::Crew::Options& =
 // Fetched objects go into data.cache, in this process from now on.
 void use_object_cache(const config::Config&);
 
-// The tokenizer that `tokenizer.*` asks for: the file's, the base's, bytes, or BPE trained on data.sources; where nothing
-// is asked for, that of data.dataset; grown where tokenizer.extend says so. What is learnt is cached by content beside
-// the datasets.
+// The tokenizer that `tokenizer.*` asks for: the file's, the base's, bytes, or BPE trained on data.sources; where
+// nothing is asked for, that of data.dataset; grown where tokenizer.extend says so. What is learnt is cached by content
+// beside the datasets.
 struct BuiltTokenizer {
   std::filesystem::path folder;
   data::TokenizerPtr grown_from;  // tokenizer.extend: what it was before
