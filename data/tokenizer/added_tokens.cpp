@@ -32,8 +32,12 @@ void AddedTokenMatcher::add(const AddedToken& token, std::string_view text) {
     first_[byte] = 2;
     single_bytes_ = true;
   } else {
-    const std::pair<char, char> start{text[0], text[1]};
-    if (std::find(starts_.begin(), starts_.end(), start) == starts_.end()) starts_.push_back(start);
+    const auto same = [&](const Start& s) { return s.first[0] == text[0] && s.second[0] == text[1]; };
+    if (std::none_of(starts_.begin(), starts_.end(), same)) {
+      starts_.emplace_back();
+      starts_.back().first.fill(text[0]);
+      starts_.back().second.fill(text[1]);
+    }
     first_[byte] = std::max<uint8_t>(first_[byte], 1);
     const unsigned pair = byte * 256u + static_cast<unsigned char>(text[1]);
     pairs_[pair / 8] |= static_cast<uint8_t>(1u << pair % 8);
@@ -47,20 +51,25 @@ int32_t AddedTokenMatcher::child(int32_t node, unsigned char byte) const {
 }
 
 // Where a token may begin, from `from` on; the end of the text if nowhere. Nearly all text has none, and two bytes
-// compared in sixteen places at once say so.
+// compared in many places at once say so.
 size_t AddedTokenMatcher::candidate(std::string_view text, size_t from) const {
 #if defined(__SSE2__)
   if (single_bytes_ || starts_.size() > kFewPairs) return from;
-  for (; from + 17 <= text.size(); from += 16) {
-    const __m128i here = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + from));
-    const __m128i next = _mm_loadu_si128(reinterpret_cast<const __m128i*>(text.data() + from + 1));
+  const auto load = [](const char* at) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at)); };
+  const auto places = [&](size_t at) {
     __m128i found = _mm_setzero_si128();
-    for (const auto& [first, second] : starts_)
-      found = _mm_or_si128(found, _mm_and_si128(_mm_cmpeq_epi8(here, _mm_set1_epi8(first)),
-                                                _mm_cmpeq_epi8(next, _mm_set1_epi8(second))));
-    if (const int places = _mm_movemask_epi8(found))
-      return from + static_cast<size_t>(std::countr_zero(static_cast<unsigned>(places)));
+    for (const Start& start : starts_)
+      found = _mm_or_si128(found, _mm_and_si128(_mm_cmpeq_epi8(load(text.data() + at), load(start.first.data())),
+                                                _mm_cmpeq_epi8(load(text.data() + at + 1), load(start.second.data()))));
+    return found;
+  };
+  for (; from + 65 <= text.size(); from += 64) {
+    const __m128i half = _mm_or_si128(places(from), places(from + 16));
+    if (_mm_movemask_epi8(_mm_or_si128(half, _mm_or_si128(places(from + 32), places(from + 48)))) != 0) break;
   }
+  for (; from + 17 <= text.size(); from += 16)
+    if (const int found = _mm_movemask_epi8(places(from)))
+      return from + static_cast<size_t>(std::countr_zero(static_cast<unsigned>(found)));
 #endif
   return from;
 }

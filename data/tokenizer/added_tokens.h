@@ -46,7 +46,10 @@ class AddedTokenMatcher {
   std::vector<Node> nodes_ = std::vector<Node>(1);
   std::array<uint8_t, 256> first_{};  // 0: no token starts so, 1: see pairs_, 2: one byte is enough
   static constexpr size_t kFewPairs = 6;
-  std::vector<std::pair<char, char>> starts_;                        // two first bytes of any token, each once
+  struct Start {  // the two first bytes of a token, sixteen times
+    std::array<char, 16> first, second;
+  };
+  std::vector<Start> starts_;                                        // each once
   bool single_bytes_ = false;                                        // a token of one byte exists
   std::vector<uint8_t> pairs_ = std::vector<uint8_t>(65536 / 8, 0);  // two first bytes of any token
 };

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <queue>
 
 #include "data/tokenizer/bpe_model.h"
+#include "data/tokenizer/long_merge.h"
 
 namespace plumb::data {
 
@@ -58,51 +58,9 @@ size_t BpeModel::merge_short(int32_t* symbols, size_t count, const unsigned char
   return kept;
 }
 
-// The same in O(n log n): symbols are a linked list, candidate pairs wait in a heap and are skipped when outdated.
 size_t BpeModel::merge_long(int32_t* symbols, size_t count) const {
-  struct Node {
-    int32_t symbol;
-    int32_t before, after;  // -1: none; a joined right half has symbol -1
-  };
-  struct Candidate {
-    uint32_t rank;
-    int32_t at;
-    int32_t left, right;
-    bool operator>(const Candidate& other) const { return rank != other.rank ? rank > other.rank : at > other.at; }
-  };
-  std::vector<Node> nodes(count);
-  for (size_t i = 0; i < count; ++i) {
-    const auto place = static_cast<int32_t>(i);
-    nodes[i] = {symbols[i], place - 1, i + 1 < count ? place + 1 : -1};
-  }
-  std::vector<Candidate> initial;
-  const auto candidate = [&](int32_t at, auto&& use) {
-    if (at < 0 || nodes[static_cast<size_t>(at)].after < 0) return;
-    const int32_t left = nodes[static_cast<size_t>(at)].symbol;
-    const int32_t right = nodes[static_cast<size_t>(nodes[static_cast<size_t>(at)].after)].symbol;
-    const uint32_t rank = table_.rank(left, right);
-    if (rank != MergeTable::kNone) use(Candidate{rank, at, left, right});
-  };
-  for (size_t i = 0; i < count; ++i) candidate(static_cast<int32_t>(i), [&](Candidate c) { initial.push_back(c); });
-  std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> heap(std::greater<>{}, std::move(initial));
-  while (!heap.empty()) {
-    const Candidate top = heap.top();
-    heap.pop();
-    Node& node = nodes[static_cast<size_t>(top.at)];
-    if (node.symbol != top.left || node.after < 0) continue;
-    Node& right = nodes[static_cast<size_t>(node.after)];
-    if (right.symbol != top.right) continue;
-    node.symbol = table_.result(top.rank);
-    right.symbol = -1;
-    node.after = right.after;
-    if (node.after >= 0) nodes[static_cast<size_t>(node.after)].before = top.at;
-    candidate(node.before, [&](Candidate c) { heap.push(c); });
-    candidate(top.at, [&](Candidate c) { heap.push(c); });
-  }
-  size_t kept = 0;
-  for (const Node& node : nodes)
-    if (node.symbol >= 0) symbols[kept++] = node.symbol;
-  return kept;
+  thread_local LongMerge merge;
+  return merge.run(table_, symbols, count);
 }
 
 }  // namespace plumb::data

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "data/tokenizer/byte_level.h"
+#include "data/tokenizer/encode_clock.h"
 #include "data/tokenizer/unicode.h"
 #include "data/tokenizer/word_batch.h"
 
@@ -41,7 +42,11 @@ void BpeTokenizer::encode_text(std::string_view text, WordCache& cache, std::vec
   if (!model.has_merges() && !model.has_whole_pieces() && !parts_.pre_tokenizer.add_prefix_space)
     return model.encode(text, ids);
   WordBatch batch(model, cache, ids, text);
-  parts_.pre_tokenizer.split(text, [&](const char* begin, const char* end) { batch.add(begin, end); });
+  parts_.pre_tokenizer.split(text, [&](const PieceRuns& run) {
+    encode_lap(EncodeStage::scan);
+    batch.add(run.begin(), run.base(), run.ends(), run.count());
+  });
+  encode_lap(EncodeStage::scan);
   batch.finish();
 }
 
@@ -55,9 +60,11 @@ void BpeTokenizer::encode(std::string_view text, std::vector<int32_t>& ids, Spec
   WordCache& cache = WordCache::of_this_thread(serial_, texts_.size() <= 65536);
   const bool as_text = mode == SpecialInText::text;
   int64_t* const met = counts ? &counts->special_texts : nullptr;
-  std::vector<AddedTokenMatcher::Piece> pieces, inner;
+  // Of the thread, because short documents come by the million.
+  thread_local std::vector<AddedTokenMatcher::Piece> pieces, inner;
+  thread_local std::string normal;
+  pieces.clear();
   raw_.split(text, as_text, pieces, met);
-  std::string normal;
   for (const auto& piece : pieces) {
     if (piece.id >= 0) {
       ids.push_back(piece.id);
@@ -67,6 +74,7 @@ void BpeTokenizer::encode(std::string_view text, std::vector<int32_t>& ids, Spec
     if (parts_.nfc && normalize_nfc(part, normal)) part = normal;
     inner.clear();
     normalized_.split(part, as_text, inner, met);
+    encode_lap(EncodeStage::text);
     for (const auto& token : inner) {
       if (token.id >= 0)
         ids.push_back(token.id);

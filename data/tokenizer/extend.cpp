@@ -168,8 +168,8 @@ void VocabularyExtender::add(std::string_view document) {
     s.normalized.split(text, true, inner, nullptr);
     for (const auto& part : inner) {
       if (part.id >= 0) continue;
-      s.pre_tokenizer.split(part.text, [&](const char* begin, const char* end) {
-        ++s.pieces[std::string(begin, static_cast<size_t>(end - begin))];
+      s.pre_tokenizer.split(part.text, [&](const PieceRuns& run) {
+        run.each([&](const char* begin, const char* end) { ++s.pieces[std::string(begin, end)]; });
       });
     }
   }

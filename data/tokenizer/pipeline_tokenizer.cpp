@@ -6,7 +6,9 @@
 
 #include "data/tokenizer/bpe_model.h"
 #include "data/tokenizer/byte_level.h"
+#include "data/tokenizer/encode_clock.h"
 #include "data/tokenizer/piece_cache.h"
+#include "data/tokenizer/scanner.h"
 #include "data/tokenizer/unicode.h"
 #include "data/tokenizer/word_batch.h"
 
@@ -65,10 +67,13 @@ void PipelineTokenizer::encode_in_parts(std::string_view text, std::vector<int32
   const BpeModel& model = *parts_.model->in_parts();
   WordBatch batch(model, WordCache::of_this_thread(serial_, texts_.size() <= 65536), ids, text);
   const char* const end = text.data() + text.size();
-  for (const char* begin = text.data(); begin < end;) {
-    const char* const stop = model.first_part(begin, end);
-    batch.add(begin, stop);
-    begin = stop;
+  std::array<uint32_t, 256> ends;
+  for (const char *begin = text.data(), *base = nullptr; begin < end;) {
+    const size_t count =
+        fill_run(begin, end, std::span(ends), base, [&](const char* at) { return model.first_part(at, end); });
+    encode_lap(EncodeStage::scan);
+    batch.add(begin, base, ends.data(), count);
+    begin = base + ends[count - 1];
   }
   batch.finish();
 }
@@ -116,6 +121,7 @@ void PipelineTokenizer::encode(std::string_view text, std::vector<int32_t>& ids,
       ids.push_back(piece.id);
       continue;
     }
+    encode_lap(EncodeStage::text);
     if (raw_spaces_) {
       encode_llama(piece.text, ids);
       continue;

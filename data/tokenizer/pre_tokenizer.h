@@ -28,15 +28,17 @@ class PreTokenizer {
   bool add_prefix_space = false;   // of the closing ByteLevel
   bool use_regex = true;           // ByteLevel applies GPT-2's pattern
 
-  // Calls piece(begin, end) for every piece of `text`; the pieces do not outlive the call.
-  template <class Piece>
-  void split(std::string_view text, Piece&& piece) const {
-    if (stages.empty() && !add_prefix_space) return scan_pieces(use_regex ? Scanner::gpt2 : Scanner::none, text, piece);
-    if (stages.size() == 1 && !add_prefix_space && !use_regex && tiles(stages[0]))
-      return scan_pieces(stages[0].scanner, text, piece);
+  // Calls use(runs) for every run of pieces of `text`; the pieces do not outlive the call.
+  template <class Use>
+  void split(std::string_view text, Use&& use) const {
+    const auto scan = [&](Scanner scanner, std::string_view part) {
+      for (PieceRuns runs(scanner, part); runs.next();) use(runs);
+    };
+    if (stages.empty() && !add_prefix_space) return scan(use_regex ? Scanner::gpt2 : Scanner::none, text);
+    if (stages.size() == 1 && !add_prefix_space && !use_regex && tiles(stages[0])) return scan(stages[0].scanner, text);
     std::deque<std::string> prefixed;
     for (const std::string_view part : split_by_stages(text, prefixed))
-      scan_pieces(use_regex ? Scanner::gpt2 : Scanner::none, part, piece);
+      scan(use_regex ? Scanner::gpt2 : Scanner::none, part);
   }
 
  private:

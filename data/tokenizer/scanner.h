@@ -6,9 +6,14 @@
 #include <emmintrin.h>
 #endif
 
+#include <array>
 #include <bit>
+#include <limits>
+#include <optional>
+#include <span>
 #include <string_view>
 
+#include "data/tokenizer/block_scanner.h"
 #include "data/tokenizer/unicode.h"
 
 namespace plumb::data {
@@ -20,8 +25,6 @@ extern const std::string_view kLlama3Pattern;
 // The same with single digits.
 extern const std::string_view kQwen2Pattern;
 
-// Which scanner a pattern has; `none`: PCRE2 runs it.
-enum class Scanner { none, gpt2, llama3, qwen2 };
 Scanner scanner_for(std::string_view pattern);
 
 namespace scan {
@@ -166,29 +169,61 @@ inline const char* next_llama3(const char* p, const Text& text) {
 
 }  // namespace scan
 
+// Ends of the pieces from `at` on, of which next(at) is the first one's, as offsets from `base`; returns how many. The
+// base is the first end, so that no piece is too long for an offset.
+template <class Next>
+inline size_t fill_run(const char* at, const char* text_end, std::span<uint32_t> ends, const char*& base, Next&& next) {
+  size_t count = 0;
+  while (at < text_end && count < ends.size()) {
+    at = next(at);
+    if (count == 0) base = at;
+    if (at - base > std::numeric_limits<uint32_t>::max()) break;
+    ends[count++] = static_cast<uint32_t>(at - base);
+  }
+  return count;
+}
+
+// Pieces that tile a text, in runs: of a run the first piece goes from begin() to base() + ends()[0], each other one
+// from the end of the one before to the next end.
+class PieceRuns {
+ public:
+  // Valid UTF-8 that outlives the runs. `tier`: how blocks are read where the scanner can do so; nullptr: it shall not.
+  PieceRuns(Scanner scanner, std::string_view text, const BlockTier* tier = best_block_tier());
+
+  bool next();  // false: no further run
+  const char* begin() const { return begin_; }
+  const char* base() const { return base_; }
+  const uint32_t* ends() const { return ends_.data(); }
+  size_t count() const { return count_; }
+  // Calls piece(begin, end) for each of the run.
+  template <class Piece>
+  void each(Piece&& piece) const {
+    const char* begin = begin_;
+    for (size_t i = 0; i < count_; ++i) {
+      const char* const end = base_ + ends_[i];
+      piece(begin, end);
+      begin = end;
+    }
+  }
+
+ private:
+  template <class Next>
+  void fill(Next&& next);
+
+  Scanner scanner_;
+  std::string_view text_;
+  std::optional<BlockScanner> blocks_;
+  const char* begin_;
+  const char* base_;
+  const char* end_;  // of the run
+  size_t count_ = 0;
+  std::array<uint32_t, BlockScanner::kRoom> ends_;
+};
+
 // Calls piece(begin, end) for every match of the scanner's pattern.
 template <class Piece>
 inline void scan_pieces(Scanner scanner, std::string_view content, Piece&& piece) {
-  const scan::Text text{content.data() + content.size(), unicode_table()};
-  const char* p = content.data();
-  const auto loop = [&](auto&& next) {
-    while (p < text.end) {
-      const char* end = next(p, text);
-      piece(p, end);
-      p = end;
-    }
-  };
-  switch (scanner) {
-    case Scanner::gpt2:
-      return loop([](const char* at, const scan::Text& t) { return scan::next_gpt2(at, t); });
-    case Scanner::llama3:
-      return loop([](const char* at, const scan::Text& t) { return scan::next_llama3<3>(at, t); });
-    case Scanner::qwen2:
-      return loop([](const char* at, const scan::Text& t) { return scan::next_llama3<1>(at, t); });
-    case Scanner::none:
-      break;
-  }
-  if (!content.empty()) piece(content.data(), content.data() + content.size());
+  for (PieceRuns runs(scanner, content); runs.next();) runs.each(piece);
 }
 
 }  // namespace plumb::data

@@ -4,10 +4,13 @@
 #include <utf8proc.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
+
+#include "data/tokenizer/block_classes.h"
 
 namespace plumb::data {
 
@@ -115,44 +118,52 @@ void normalize_segment(std::string_view segment, std::string& out) {
 
 }  // namespace
 
-bool normalize_nfc(std::string_view text, std::string& normalized) {
+namespace {
+
+// Where the next character lies that NFC may change or join to the one before; the text's size if nowhere.
+size_t next_unsettled(std::string_view text, size_t at) {
   const UnicodeTable& table = unicode_table();
-  std::string out;
-  size_t copied = 0, head = 0;  // text before `copied` is in `out`; `head` is the last character NFC leaves alone
-  bool changed = false;
-  for (size_t at = 0; at < text.size();) {
-    if (text.size() - at >= 8) {
-      uint64_t bytes;
-      std::memcpy(&bytes, text.data() + at, sizeof bytes);
-      if (!(bytes & 0x8080808080808080u)) {
-        at += 8;
-        head = at - 1;
-        continue;
-      }
+  const auto settled = [&](CodePoint c) { return !(table.bits(c.value) & kNfc); };
+  // Of a block only those characters are looked up whose bytes do not tell that they are settled.
+  for (const BlockTier* tier = best_block_tier(); tier && text.size() - at >= kBlockReadable; at += kBlock) {
+    BlockClasses classes;
+    tier->classes(text.data() + at, classes);
+    if (classes.high == 0) continue;
+    HighBytes bytes;
+    tier->high(text.data() + at, bytes);
+    uint64_t rest = classes.high & ~(bytes.inner | bytes.letter2 | bytes.letter3 | bytes.other);
+    for (; rest; rest &= rest - 1) {
+      const size_t place = at + static_cast<size_t>(std::countr_zero(rest));
+      if (!settled(decode_utf8(text.data() + place))) return place;
     }
-    const auto lead = static_cast<unsigned char>(text[at]);
-    if (lead == 0xEB || lead == 0xEC) {  // Hangul syllables, U+B000-CFFF
-      head = at;
-      at += 3;
-      continue;
-    }
+  }
+  while (at < text.size() && (text[at] & 0xC0) == 0x80) ++at;  // the end of the last block's last character
+  while (at < text.size()) {
     const CodePoint c = decode_utf8(text.data() + at);
-    if (!(table.bits(c.value) & kNfc)) {
-      head = at;
-      at += c.size;
-      continue;
-    }
+    if (!settled(c)) return at;
+    at += c.size;
+  }
+  return text.size();
+}
+
+}  // namespace
+
+bool normalize_nfc(std::string_view text, std::string& normalized) {
+  std::string out;
+  size_t copied = 0;  // text before it is in `out`
+  for (size_t at = next_unsettled(text, 0); at < text.size(); at = next_unsettled(text, at)) {
+    // From the last character that NFC leaves alone up to the next such.
+    const size_t head = at > copied ? at - decode_utf8_before(text.data() + copied, text.data() + at).size : at;
     while (at < text.size()) {
       const CodePoint next = decode_utf8(text.data() + at);
-      if (!(table.bits(next.value) & kNfc)) break;
+      if (!(unicode_table().bits(next.value) & kNfc)) break;
       at += next.size;
     }
     out.append(text, copied, head - copied);
     normalize_segment(text.substr(head, at - head), out);
-    copied = head = at;
-    changed = true;
+    copied = at;
   }
-  if (!changed) return false;
+  if (copied == 0) return false;
   out.append(text, copied);
   normalized = std::move(out);
   return true;

@@ -1,4 +1,5 @@
-// Words on their way to ids: gathered in batches, so that the cache's lines are under way before they are read.
+// Words on their way to ids: gathered in batches, so that the cache's lines are under way before they are read and no
+// step over the words has a branch that depends on the word.
 #pragma once
 
 #include <array>
@@ -18,60 +19,63 @@ class WordBatch {
   WordBatch(const WordBatch&) = delete;
   WordBatch& operator=(const WordBatch&) = delete;
 
-  // The word must live until finish() if it lies within the text, else until the call ends.
-  [[gnu::always_inline]] void add(const char* begin, const char* end) {
-    const bool inside = begin >= text_begin_ && end <= text_end_;
-    const auto size = static_cast<size_t>(end - begin);
-    Item& item = items_[count_++];
-    item.begin = begin;
-    item.size = size;
-    if (size <= WordCache::kLongestWord) {
-      item.key = WordCache::key(begin, size, inside ? static_cast<size_t>(text_end_ - begin) : size);
-      item.hash = WordCache::hash(item.key);
-      item.line = item.key.is_long() ? static_cast<const void*>(&cache_.long_slot(item.hash))
-                                     : static_cast<const void*>(&cache_.short_slot(item.hash));
-      __builtin_prefetch(item.line);
-    }
-    if (count_ == kItems || !inside) flush();
+  // Words that lie behind each other, the first from `begin` to base + ends[0]. They must live until finish() if they
+  // lie within the text, else until the call ends.
+  void add(const char* begin, const char* base, const uint32_t* ends, size_t count);
+  void add(const char* begin, const char* end) {
+    const uint32_t no_further = 0;
+    add(begin, end, &no_further, 1);
   }
-  void finish() {  // all ids are in the vector only now
-    flush();
-    write();
-  }
+  void finish() { flush(); }  // all ids are in the vector only now
 
  private:
-  static constexpr size_t kItems = 64;
-  static constexpr size_t kBuffer = 2048;
-  static constexpr size_t kRoom = 32;  // for the ids of a word that was missed: at most one a byte
-  struct Item {
+  static constexpr size_t kWords = 256;
+  static constexpr size_t kRoom = 24;       // for the ids of a word that was missed: at most one a byte
+  static constexpr uint8_t kOutlier = 255;  // instead of a number of ids: a word that is too long for the cache
+  struct Word {
+    uint64_t a, b;      // as in WordCache::Key
+    const void* place;  // its line in the cache, then its ids
     const char* begin;
-    size_t size;
+  };
+  struct LongWord {
     WordCache::Key key;
     uint64_t hash;
-    const void* line;  // then the entry that holds the word, or nullptr: missed
+    size_t word, size;
   };
+  struct Missed {
+    WordCache::Key key;
+    uint64_t hash;
+    size_t word;
+  };
+  template <class Readable>
+  const char* add_words(const char* begin, const char* base, const uint32_t* ends, size_t count, Readable&& readable);
+  void add_long(const char* begin, const char* base, const uint32_t* ends, size_t first, size_t first_long,
+                const char* readable_end);
   void flush();
-  void find(Item& item);
-  void write_cached(const Item& item);
-  void write_ids(const BpeModel::Piece& piece);
-  void long_word(const Item& item);
-  void write();  // what the buffer holds
-  int32_t* room(size_t count) {
-    if (filled_ + count > kBuffer) write();
-    return buffer_.data() + filled_;
-  }
+  void find();
+  void miss(const WordCache::Key& key, uint64_t hash, size_t word, size_t size);
+  void merge();
+  template <class Id>
+  void write();
+  template <class Id>
+  int32_t* write_words(size_t from, size_t to, int32_t* out) const;
 
   const BpeModel& model_;
   WordCache& cache_;
   std::vector<int32_t>& ids_;
   const char* text_begin_;
   const char* text_end_;
-  size_t count_ = 0, filled_ = 0, misses_ = 0;
-  std::array<Item, kItems> items_;
-  std::array<BpeModel::Piece, kItems> missed_;
-  std::array<uint32_t, kItems> missed_items_;
-  std::array<int32_t, kItems * kRoom> missed_ids_;
-  std::array<int32_t, kBuffer> buffer_;
+  size_t count_ = 0, longs_ = 0, misses_ = 0;
+  bool outliers_ = false;
+  std::array<Word, kWords> words_;
+  std::array<uint8_t, kWords> counts_;  // of ids
+  std::array<uint32_t, kWords> list_;   // of words that need a further look
+  std::array<LongWord, kWords> long_words_;
+  std::array<Missed, kWords> missed_;
+  std::array<BpeModel::Piece, kWords> pieces_;  // the missed ones
+  std::array<int32_t, kWords * kRoom> missed_ids_;
+  std::array<uint16_t, kWords * kRoom> narrow_ids_;
+  std::array<int32_t, kWords * kRoom + kRoom> out_;
 };
 
 }  // namespace plumb::data

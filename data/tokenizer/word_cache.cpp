@@ -15,15 +15,16 @@ namespace {
 
 constexpr size_t kFirstLines = size_t{1} << 13;            // 512 KiB
 constexpr size_t kMostShortLines = size_t{1} << 20;        // 64 MiB, two million words
-constexpr size_t kMostLongLines = size_t{1} << 18;         // 16 MiB
+constexpr size_t kMostLongLines = size_t{1} << 20;         // 64 MiB, a million words
 constexpr size_t kMostBytesOfProcess = size_t{256} << 20;  // of all threads' caches together; each may have its first
 constexpr size_t kHugePage = size_t{2} << 20;
 std::atomic<size_t> bytes_of_process{0};
 
 // Zeroed pages, huge ones where the system gives them: entries lie anywhere, and each small page would be a TLB miss.
+// One line more than asked for, because readers take more ids than an entry has.
 template <class Line>
 Line* map_lines(size_t count) {
-  const size_t bytes = count * sizeof(Line);
+  const size_t bytes = (count + 1) * sizeof(Line);
   void* memory = std::aligned_alloc(bytes >= kHugePage ? kHugePage : 4096, bytes);
   if (!memory) throw std::bad_alloc();
   if (bytes >= kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);
@@ -35,7 +36,7 @@ Line* map_lines(size_t count) {
 template <class Line>
 void free_lines(Line* lines, size_t count) {
   std::free(lines);
-  bytes_of_process -= count * sizeof(Line);
+  bytes_of_process -= (count + 1) * sizeof(Line);
 }
 
 }  // namespace
@@ -44,7 +45,7 @@ const std::array<std::array<uint64_t, 2>, 17> WordCache::kMasks = [] {
   std::array<std::array<uint64_t, 2>, 17> masks{};
   for (size_t n = 0; n <= 16; ++n) {
     masks[n][0] = n >= 8 ? ~uint64_t{0} : (uint64_t{1} << 8 * n) - 1;
-    masks[n][1] = n == 16 ? ~uint64_t{0} : n > 8 ? (uint64_t{1} << 8 * (n - 8)) - 1 : 0;
+    masks[n][1] = n > 8 ? (uint64_t{1} << 8 * (std::min<size_t>(n, 15) - 8)) - 1 : 0;
   }
   return masks;
 }();
@@ -69,7 +70,7 @@ void WordCache::write(Entry& entry, const int32_t* ids, size_t count) const {
 }
 
 void WordCache::store(uint64_t hash, const Key& key, const int32_t* ids, size_t count) {
-  if (key.is_long())
+  if (key.c != 0)
     store_long(hash, key, ids, count);
   else
     store_short(hash, key, ids, count);
@@ -84,14 +85,15 @@ void WordCache::store_short(uint64_t hash, const Key& key, const int32_t* ids, s
         for (size_t k = 2; k-- > 0;) {  // the newer one last
           const ShortEntry& entry = before.lines[i].entries[k];
           if (entry.b == 0) continue;
-          auto& pair = short_slot(WordCache::hash({entry.a, entry.b & ~ShortEntry::kCountBits, 0})).entries;
+          auto& pair = short_lines()[WordCache::hash({entry.a, entry.b & ~ShortEntry::kCountBits, 0})].entries;
           pair[1] = pair[0];
           pair[0] = entry;
         }
       free_lines(before.lines, before.mask + 1);
     }
   }
-  auto& pair = short_slot(hash).entries;
+  auto& pair = short_lines()[hash].entries;
+  if (pair[0].differs(key.a, key.b) == 0) return;  // it was missed twice before it was known
   pair[1] = pair[0];
   pair[0].a = key.a;
   pair[0].b = key.b | static_cast<uint64_t>(count) << 60;

@@ -14,11 +14,11 @@ class WordCache {
   static constexpr size_t kLongestWord = 22;
   static constexpr size_t kMostIds = 20;  // that any entry holds
 
-  // The bytes of a word. Up to 15 of them and the length in the top byte of b (c is 0), or up to 22 and the length in
-  // the top byte but one of c.
+  // The bytes of a word. Up to 15 of them, of which those from the ninth on are ASCII, with the length in the top byte
+  // of b and 0 in c: a letter of three bytes takes several ids, and a short entry holds few. Or up to 22, with the
+  // length in the top byte but one of c.
   struct Key {
     uint64_t a, b, c;
-    bool is_long() const { return c != 0; }
   };
 
   // Two words of up to 15 bytes and few ids share a line of the processor's cache.
@@ -28,7 +28,7 @@ class WordCache {
       uint16_t narrow[8];
       int32_t wide[4];
     };
-    uint64_t differs(const Key& key) const { return (a ^ key.a) | ((b ^ key.b) & ~kCountBits); }
+    uint64_t differs(uint64_t key_a, uint64_t key_b) const { return (a ^ key_a) | ((b ^ key_b) & ~kCountBits); }
     size_t count() const { return b >> 60; }
     static constexpr uint64_t kCountBits = uint64_t{15} << 60;
   };
@@ -53,29 +53,37 @@ class WordCache {
   WordCache(const WordCache&) = delete;
   WordCache& operator=(const WordCache&) = delete;
 
-  // `readable`: bytes that may be read from begin on (the word may be followed by more text).
-  static Key key(const char* begin, size_t size, size_t readable) {
-    std::array<uint64_t, 3> parts{};
-    if (readable >= sizeof parts)
-      std::memcpy(parts.data(), begin, sizeof parts);
-    else
-      std::memcpy(parts.data(), begin, size);
-    const auto& mask = kMasks[size < 16 ? size : 16];
+  // Sixteen bytes may be read from `begin` on. What comes out for a longer word only tells that it is_long().
+  static Key short_key(const char* begin, size_t size) {
+    std::array<uint64_t, 2> parts;
+    std::memcpy(parts.data(), begin, sizeof parts);
+    const uint64_t most = size < 16 ? size : 16;
+    const auto& mask = kMasks[most];
     const uint64_t a = parts[0] & mask[0], b = parts[1] & mask[1];
-    // Letters of three bytes take several ids each: more than a short entry holds.
-    const bool ascii = ((a | b) & 0x8080808080808080u) == 0;
-    const bool is_short = (size < 16) & ((size < 8) | ascii);  // one branch, nearly always taken
-    if (is_short) return {a, b | static_cast<uint64_t>(size) << 56, 0};
-    const uint64_t c = size > 16 ? parts[2] & kMasks[size - 16][0] : 0;
-    return {a, b, c | static_cast<uint64_t>(size) << 48};
+    return {a, b | most << 56 | static_cast<uint64_t>((b & 0x8080808080808080u) != 0) << 60, 0};
+  }
+  static bool is_long(const Key& short_key) { return short_key.b >> 60 & 1; }
+  static size_t short_size(const Key& key) { return key.b >> 56; }
+  // `readable`: bytes that may be read from `begin` on.
+  static Key long_key(const char* begin, size_t size, size_t readable) {
+    std::array<uint64_t, 3> parts{};
+    std::memcpy(parts.data(), begin, readable >= sizeof parts ? sizeof parts : size);
+    for (size_t i = 0; i < 3; ++i)
+      parts[i] &= size >= 8 * i + 8 ? ~uint64_t{0} : size > 8 * i ? (uint64_t{1} << 8 * (size - 8 * i)) - 1 : 0;
+    return {parts[0], parts[1], parts[2] | static_cast<uint64_t>(size) << 48};
   }
   static uint64_t hash(const Key& key) {
-    uint64_t h = key.a * 0x9E3779B97F4A7C15u ^ (key.b + 0x632BE59BD9B4E019u) * 0xD6E8FEB86659FD93u;
-    h = (h ^ h >> 32 ^ key.c) * 0xC2B2AE3D27D4EB4Fu;
-    return h ^ h >> 29;
+    const auto product = static_cast<unsigned __int128>(key.a ^ 0x9E3779B97F4A7C15u) *
+                         (key.b ^ 0xD6E8FEB86659FD93u ^ key.c * 0xC2B2AE3D27D4EB4Fu);
+    return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
   }
-  // Where a word is or would be. Valid until the next store().
-  ShortPair& short_slot(uint64_t hash) { return short_.lines[hash & short_.mask]; }
+  // Where words are or would be. Valid until the next store().
+  struct ShortLines {
+    ShortPair* lines;
+    size_t mask;
+    ShortPair& operator[](uint64_t hash) const { return lines[hash & mask]; }
+  };
+  ShortLines short_lines() { return {short_.lines, short_.mask}; }
   LongEntry& long_slot(uint64_t hash) { return long_.lines[hash & long_.mask]; }
 
   bool narrow() const { return narrow_; }
@@ -88,7 +96,7 @@ class WordCache {
   static uint64_t next_serial();
 
  private:
-  static const std::array<std::array<uint64_t, 2>, 17> kMasks;  // the first n bytes of sixteen
+  static const std::array<std::array<uint64_t, 2>, 17> kMasks;  // the first n bytes of fifteen
   template <class Line>
   struct Table {
     Line* lines = nullptr;

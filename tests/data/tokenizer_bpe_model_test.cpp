@@ -5,6 +5,7 @@
 #include <random>
 
 #include "data/tokenizer/bpe_model.h"
+#include "data/tokenizer/long_merge.h"
 #include "data/tokenizer/word_batch.h"
 #include "tokenizer_files.h"
 
@@ -130,6 +131,45 @@ TEST_F(BpeModelTest, PartsGiveWhatTheWholeGives) {
     }
   }
   EXPECT_GT(cuts, 10000u);
+}
+
+// Stretches so short that most places where two meet are tried.
+TEST_F(BpeModelTest, StretchesGiveWhatTheWholeGives) {
+  std::mt19937 random(5);
+  size_t in_stretches = 0;
+  for (int round = 0; round < 60; ++round) {
+    const Vocabulary v = random_vocabulary(random, {"a", "b", "c", "d"}, 3 + static_cast<size_t>(round));
+    const MergeTable table(v.merges, v.tokens.size());
+    LongMerge merge(8 + random() % 40, 1 + random() % 8);
+    for (int n = 0; n < 60; ++n) {
+      std::vector<int32_t> symbols(1 + random() % 400);
+      const unsigned letters = 1 + random() % 4;
+      for (int32_t& symbol : symbols) symbol = static_cast<int32_t>(random() % letters);
+      const auto expected = by_definition(v, symbols);
+      in_stretches += symbols.size() > 50;
+      symbols.resize(merge.run(table, symbols.data(), symbols.size()));
+      ASSERT_EQ(symbols, expected);
+    }
+  }
+  EXPECT_GT(in_stretches, 2000u);
+}
+
+TEST_F(BpeModelTest, StepsGrowWithTheLength) {
+  std::mt19937 random(6);
+  const Vocabulary v = random_vocabulary(random, {"a", "b", "c", "d"}, 400);
+  const MergeTable table(v.merges, v.tokens.size());
+  const auto steps = [&](size_t count, unsigned letters) {
+    std::vector<int32_t> symbols(count);
+    for (int32_t& symbol : symbols) symbol = static_cast<int32_t>(random() % letters);
+    LongMerge merge;
+    merge.run(table, symbols.data(), symbols.size());
+    return static_cast<double>(merge.steps());
+  };
+  for (const unsigned letters : {1u, 2u, 4u}) {
+    const double once = steps(1 << 20, letters), twice = steps(1 << 21, letters);
+    EXPECT_LT(twice, 2.1 * once) << letters << " letters";
+    EXPECT_LT(once, 8.0 * (1 << 20)) << letters << " letters";
+  }
 }
 
 TEST_F(BpeModelTest, OnePieceOfAMegabyte) {

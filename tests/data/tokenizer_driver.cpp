@@ -2,6 +2,7 @@
 //   load FILE         documents, each behind its length in bytes (decimal, line end); answers {"documents", "bytes"}
 //   train SIZE THREADS MERGES  trains a vocabulary of SIZE on the documents and writes the merges; {"seconds", "cpu"}
 //   fresh             forgets what was encoded so far: a tokenizer as it is when just loaded
+//   shares FROM COUNT encodes these documents with a clock; answers the share of the time of each stage
 //   encode FROM COUNT encodes these documents; answers {"seconds", "cpu" (of this thread), "bytes", "ids", "hash"}
 #include <time.h>
 
@@ -15,6 +16,7 @@
 #include <vector>
 
 #include "core/error.h"
+#include "data/tokenizer/encode_clock.h"
 #include "data/tokenizer/tokenizer.h"
 
 namespace {
@@ -61,10 +63,11 @@ struct Bench {
       std::string file;
       words >> options.vocab_size >> options.threads >> file;
       train(options, file);
-    } else if (command == "encode") {
+    } else if (command == "encode" || command == "shares") {
       size_t from = 0, count = 0;
       words >> from >> count;
-      encode(from, std::min(documents.size(), from + count));
+      const size_t end = std::min(documents.size(), from + count);
+      command == "encode" ? encode(from, end) : shares(from, end);
     } else {
       std::printf("{\"error\": \"unknown command\"}\n");
     }
@@ -79,6 +82,24 @@ struct Bench {
     std::printf("{\"seconds\": %.9f, \"cpu\": %.9f}\n", seconds_of(CLOCK_MONOTONIC) - begin,
                 seconds_of(CLOCK_PROCESS_CPUTIME_ID) - begin_cpu);
     std::ofstream(file) << trained->json();
+  }
+
+  void shares(size_t from, size_t end) {
+    plumb::data::EncodeClock clock;
+    plumb::data::EncodeClock::of_this_thread = &clock;
+    ids.clear();
+    for (size_t i = from; i < end; ++i) {
+      tokenizer->encode(documents[i], ids);
+      encode_lap(plumb::data::EncodeStage::text);
+    }
+    plumb::data::EncodeClock::of_this_thread = nullptr;
+    double all = 0;
+    for (const uint64_t ticks : clock.ticks) all += static_cast<double>(ticks);
+    std::string line;
+    for (size_t i = 0; i < clock.ticks.size(); ++i)
+      line += std::string(i ? ", \"" : "{\"") + plumb::data::kEncodeStages[i] +
+              "\": " + std::to_string(static_cast<double>(clock.ticks[i]) / all);
+    std::printf("%s}\n", line.c_str());
   }
 
   void encode(size_t from, size_t end) {
