@@ -75,7 +75,7 @@ const char* WordBatch::add_words(const char* begin, const char* base, const uint
     const char* const bytes = readable(begin, size);
     const WordCache::Key key = WordCache::short_key(bytes, size);
     Word& word = words_[at];
-    word = {key.a, key.b, &lines[WordCache::hash(key)], begin};
+    word = {key.a, key.b, lines[WordCache::hash(key)], begin};
     __builtin_prefetch(word.place);
     list_[longs] = static_cast<uint32_t>(at);
     longs += WordCache::is_long(key);
@@ -101,7 +101,7 @@ void WordBatch::add_long(const char* begin, const char* base, const uint32_t* en
     if (size > WordCache::kLongestWord) continue;
     entry.key = WordCache::long_key(word, size, static_cast<size_t>(readable_end - word));
     entry.hash = WordCache::hash(entry.key);
-    __builtin_prefetch(&cache_.long_slot(entry.hash));
+    __builtin_prefetch(cache_.long_line(entry.hash));
   }
 }
 
@@ -110,7 +110,7 @@ void WordBatch::find() {
   size_t others = 0;
   for (size_t i = 0; i < count; ++i) {
     Word& word = words_[i];
-    const auto& pair = static_cast<const WordCache::ShortPair*>(word.place)->entries;
+    const auto* const pair = static_cast<const WordCache::ShortEntry*>(word.place);
     // No branch on which of the two it is, nor on whether it is there: those are coin tosses.
     const uint64_t first = pair[0].differs(word.a, word.b), second = pair[1].differs(word.a, word.b);
     const WordCache::ShortEntry& entry = pair[first != 0];
@@ -120,19 +120,30 @@ void WordBatch::find() {
     others += (first != 0) & (second != 0);
   }
   for (size_t k = 0; k < others; ++k) {
-    const Word& word = words_[list_[k]];
-    const WordCache::Key key{word.a, word.b, 0};
-    if (!WordCache::is_long(key)) miss(key, WordCache::hash(key), list_[k], WordCache::short_size(key));
+    const size_t at = list_[k];
+    const WordCache::Key key{words_[at].a, words_[at].b, 0};
+    if (WordCache::is_long(key)) continue;
+    const uint64_t hash = WordCache::hash(key);
+    if (const auto* const entry = cache_.find_short(hash, key))
+      found(at, *entry);
+    else
+      miss(key, hash, at, WordCache::short_size(key));
   }
   for (size_t l = 0; l < longs_; ++l) {
     const LongWord& word = long_words_[l];
-    counts_[word.word] = kOutlier;
-    if (word.size > WordCache::kLongestWord) continue;
-    const WordCache::LongEntry& entry = cache_.long_slot(word.hash);
-    words_[word.word].place = entry.narrow;
-    counts_[word.word] = static_cast<uint8_t>(entry.count());
-    if (!entry.holds(word.key)) miss(word.key, word.hash, word.word, word.size);
+    if (word.size > WordCache::kLongestWord)
+      counts_[word.word] = kOutlier;
+    else if (const auto* const entry = cache_.find_long(word.hash, word.key))
+      found(word.word, *entry);
+    else
+      miss(word.key, word.hash, word.word, word.size);
   }
+}
+
+template <class Entry>
+inline void WordBatch::found(size_t word, const Entry& entry) {
+  words_[word].place = entry.narrow;
+  counts_[word] = static_cast<uint8_t>(entry.count());
 }
 
 inline void WordBatch::miss(const WordCache::Key& key, uint64_t hash, size_t word, size_t size) {

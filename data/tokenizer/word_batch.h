@@ -53,6 +53,8 @@ class WordBatch {
                 const char* readable_end);
   void flush();
   void find();
+  template <class Entry>
+  void found(size_t word, const Entry& entry);
   void miss(const WordCache::Key& key, uint64_t hash, size_t word, size_t size);
   void merge();
   template <class Id>

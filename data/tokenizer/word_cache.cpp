@@ -17,26 +17,26 @@ constexpr size_t kFirstLines = size_t{1} << 13;            // 512 KiB
 constexpr size_t kMostShortLines = size_t{1} << 20;        // 64 MiB, two million words
 constexpr size_t kMostLongLines = size_t{1} << 20;         // 64 MiB, a million words
 constexpr size_t kMostBytesOfProcess = size_t{256} << 20;  // of all threads' caches together; each may have its first
+constexpr size_t kLineBytes = 64;
 constexpr size_t kHugePage = size_t{2} << 20;
 std::atomic<size_t> bytes_of_process{0};
 
 // Zeroed pages, huge ones where the system gives them: entries lie anywhere, and each small page would be a TLB miss.
 // One line more than asked for, because readers take more ids than an entry has.
-template <class Line>
-Line* map_lines(size_t count) {
-  const size_t bytes = (count + 1) * sizeof(Line);
+template <class Entry>
+Entry* map_lines(size_t count) {
+  const size_t bytes = (count + 1) * kLineBytes;
   void* memory = std::aligned_alloc(bytes >= kHugePage ? kHugePage : 4096, bytes);
   if (!memory) throw std::bad_alloc();
   if (bytes >= kHugePage) madvise(memory, bytes, MADV_HUGEPAGE);
   std::memset(memory, 0, bytes);
   bytes_of_process += bytes;
-  return static_cast<Line*>(memory);
+  return static_cast<Entry*>(memory);
 }
 
-template <class Line>
-void free_lines(Line* lines, size_t count) {
+void free_lines(void* lines, size_t count) {
   std::free(lines);
-  bytes_of_process -= (count + 1) * sizeof(Line);
+  bytes_of_process -= (count + 1) * kLineBytes;
 }
 
 }  // namespace
@@ -51,14 +51,47 @@ const std::array<std::array<uint64_t, 2>, 17> WordCache::kMasks = [] {
 }();
 
 WordCache::WordCache(bool narrow) : narrow_(narrow) {
-  short_.lines = map_lines<ShortPair>(kFirstLines);
-  long_.lines = map_lines<LongEntry>(kFirstLines);
+  short_.entries = map_lines<ShortEntry>(kFirstLines);
+  long_.entries = map_lines<LongEntry>(kFirstLines);
   short_.mask = long_.mask = kFirstLines - 1;
 }
 
 WordCache::~WordCache() {
-  free_lines(short_.lines, short_.mask + 1);
-  free_lines(long_.lines, long_.mask + 1);
+  free_lines(short_.entries, short_.mask + 1);
+  free_lines(long_.entries, long_.mask + 1);
+}
+
+template <class Entry>
+Entry* WordCache::Table<Entry>::place(uint64_t hash, const Key& key) {
+  const bool full = stored >= size() / 8 * 5;  // searches for what is not there end at a free entry
+  for (size_t k = 0; k < kLines * kOfLine; ++k) {
+    Entry& entry = at(hash, k);
+    if (entry.holds(key)) return nullptr;
+    if (!entry.empty()) continue;
+    if (full) break;
+    ++stored;
+    return &entry;
+  }
+  // The older one of the line goes.
+  for (size_t k = kOfLine - 1; k > 0; --k) at(hash, k) = at(hash, k - 1);
+  return &at(hash, 0);
+}
+
+// Many words for the table's size: a larger one finds them in their own lines.
+template <class Entry>
+void WordCache::Table<Entry>::grow(size_t most_lines) {
+  const size_t lines = (mask + 1) * 2;
+  may_grow = may_grow && lines <= most_lines && bytes_of_process + lines * kLineBytes <= kMostBytesOfProcess;
+  if (!may_grow) return;
+  const Table before = *this;
+  entries = map_lines<Entry>(lines);
+  mask = lines - 1;
+  stored = 0;
+  for (size_t i = 0; i < before.size(); ++i) {
+    const Entry& entry = before.entries[i];
+    if (!entry.empty()) *place(WordCache::hash(entry.key()), entry.key()) = entry;
+  }
+  free_lines(before.entries, before.mask + 1);
 }
 
 template <class Entry>
@@ -70,67 +103,24 @@ void WordCache::write(Entry& entry, const int32_t* ids, size_t count) const {
 }
 
 void WordCache::store(uint64_t hash, const Key& key, const int32_t* ids, size_t count) {
-  if (key.c != 0)
-    store_long(hash, key, ids, count);
-  else
-    store_short(hash, key, ids, count);
-}
-
-void WordCache::store_short(uint64_t hash, const Key& key, const int32_t* ids, size_t count) {
-  if (count > (narrow_ ? 8u : 4u)) return;
-  if (++short_.stored > short_.mask / 2) {
-    Table<ShortPair> before;
-    if (grow(short_, before, kMostShortLines)) {
-      for (size_t i = 0; i <= before.mask; ++i)
-        for (size_t k = 2; k-- > 0;) {  // the newer one last
-          const ShortEntry& entry = before.lines[i].entries[k];
-          if (entry.b == 0) continue;
-          auto& pair = short_lines()[WordCache::hash({entry.a, entry.b & ~ShortEntry::kCountBits, 0})].entries;
-          pair[1] = pair[0];
-          pair[0] = entry;
-        }
-      free_lines(before.lines, before.mask + 1);
-    }
+  if (key.c != 0) {
+    if (count > (narrow_ ? 20u : 10u)) return;
+    if (long_.stored > long_.size() / 2) long_.grow(kMostLongLines);
+    LongEntry* const entry = long_.place(hash, key);
+    if (!entry) return;
+    entry->a = key.a;
+    entry->b = key.b;
+    entry->c = key.c | static_cast<uint64_t>(count) << 56;
+    write(*entry, ids, count);
+  } else {
+    if (count > (narrow_ ? 8u : 4u)) return;
+    if (short_.stored > short_.size() / 4) short_.grow(kMostShortLines);
+    ShortEntry* const entry = short_.place(hash, key);
+    if (!entry) return;
+    entry->a = key.a;
+    entry->b = key.b | static_cast<uint64_t>(count) << 60;
+    write(*entry, ids, count);
   }
-  auto& pair = short_lines()[hash].entries;
-  if (pair[0].differs(key.a, key.b) == 0) return;  // it was missed twice before it was known
-  pair[1] = pair[0];
-  pair[0].a = key.a;
-  pair[0].b = key.b | static_cast<uint64_t>(count) << 60;
-  write(pair[0], ids, count);
-}
-
-void WordCache::store_long(uint64_t hash, const Key& key, const int32_t* ids, size_t count) {
-  if (count > (narrow_ ? 20u : 10u)) return;
-  if (++long_.stored > long_.mask / 2) {
-    Table<LongEntry> before;
-    if (grow(long_, before, kMostLongLines)) {
-      for (size_t i = 0; i <= before.mask; ++i) {
-        const LongEntry& entry = before.lines[i];
-        if (entry.c != 0) long_slot(WordCache::hash({entry.a, entry.b, entry.c & ~LongEntry::kCountBits})) = entry;
-      }
-      free_lines(before.lines, before.mask + 1);
-    }
-  }
-  LongEntry& entry = long_slot(hash);
-  entry.a = key.a;
-  entry.b = key.b;
-  entry.c = key.c | static_cast<uint64_t>(count) << 56;
-  write(entry, ids, count);
-}
-
-// Many new words for the table's size: a larger one keeps more of them. The old lines are then the caller's.
-template <class Line>
-bool WordCache::grow(Table<Line>& table, Table<Line>& before, size_t most) {
-  const size_t wanted = (table.mask + 1) * 2;
-  table.stored = 0;
-  table.may_grow = table.may_grow && wanted <= most && bytes_of_process + wanted * sizeof(Line) <= kMostBytesOfProcess;
-  if (!table.may_grow) return false;
-  Line* const larger = map_lines<Line>(wanted);
-  before = table;
-  table.lines = larger;
-  table.mask = wanted - 1;
-  return true;
 }
 
 WordCache& WordCache::of_this_thread(uint64_t serial, bool narrow) {

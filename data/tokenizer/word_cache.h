@@ -22,18 +22,18 @@ class WordCache {
   };
 
   // Two words of up to 15 bytes and few ids share a line of the processor's cache.
-  struct ShortEntry {
+  struct alignas(32) ShortEntry {
     uint64_t a, b;  // as in the key, with the number of ids in the top four bits of b
     union {
       uint16_t narrow[8];
       int32_t wide[4];
     };
     uint64_t differs(uint64_t key_a, uint64_t key_b) const { return (a ^ key_a) | ((b ^ key_b) & ~kCountBits); }
+    bool holds(const Key& key) const { return differs(key.a, key.b) == 0; }
+    bool empty() const { return b == 0; }
+    Key key() const { return {a, b & ~kCountBits, 0}; }
     size_t count() const { return b >> 60; }
     static constexpr uint64_t kCountBits = uint64_t{15} << 60;
-  };
-  struct alignas(64) ShortPair {
-    std::array<ShortEntry, 2> entries;  // the newer one stands first
   };
   // A longer one has a line of its own.
   struct alignas(64) LongEntry {
@@ -43,6 +43,8 @@ class WordCache {
       int32_t wide[10];
     };
     bool holds(const Key& key) const { return ((a ^ key.a) | (b ^ key.b) | ((c ^ key.c) & ~kCountBits)) == 0; }
+    bool empty() const { return c == 0; }
+    Key key() const { return {a, b, c & ~kCountBits}; }
     size_t count() const { return c >> 56; }
     static constexpr uint64_t kCountBits = uint64_t{255} << 56;
   };
@@ -77,14 +79,17 @@ class WordCache {
                          (key.b ^ 0xD6E8FEB86659FD93u ^ key.c * 0xC2B2AE3D27D4EB4Fu);
     return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
   }
-  // Where words are or would be. Valid until the next store().
+  // The line in which most words are that are known; what is not there may be behind it. Valid until the next store().
   struct ShortLines {
-    ShortPair* lines;
+    ShortEntry* entries;
     size_t mask;
-    ShortPair& operator[](uint64_t hash) const { return lines[hash & mask]; }
+    ShortEntry* operator[](uint64_t hash) const { return entries + 2 * (hash & mask); }
   };
-  ShortLines short_lines() { return {short_.lines, short_.mask}; }
-  LongEntry& long_slot(uint64_t hash) { return long_.lines[hash & long_.mask]; }
+  ShortLines short_lines() const { return {short_.entries, short_.mask}; }
+  const LongEntry* long_line(uint64_t hash) const { return long_.entries + (hash & long_.mask); }
+  // nullptr: not known.
+  const ShortEntry* find_short(uint64_t hash, const Key& key) const { return short_.find(hash, key); }
+  const LongEntry* find_long(uint64_t hash, const Key& key) const { return long_.find(hash, key); }
 
   bool narrow() const { return narrow_; }
   // Words with more ids than fit are not kept. Entries are overwritten by later words (bounded memory).
@@ -97,21 +102,29 @@ class WordCache {
 
  private:
   static const std::array<std::array<uint64_t, 2>, 17> kMasks;  // the first n bytes of fifteen
-  template <class Line>
+  // A line has one entry or more. A word is in the first free entry from its line on, within few lines.
+  template <class Entry>
   struct Table {
-    Line* lines = nullptr;
-    size_t mask = 0;
-    size_t stored = 0;  // since the table has this size
+    static constexpr size_t kOfLine = 64 / sizeof(Entry), kLines = 4;
+    Entry* entries = nullptr;
+    size_t mask = 0;    // of lines
+    size_t stored = 0;  // entries
     bool may_grow = true;
+
+    Entry& at(uint64_t hash, size_t k) const { return entries[((hash & mask) * kOfLine + k) & (size() - 1)]; }
+    size_t size() const { return (mask + 1) * kOfLine; }
+    const Entry* find(uint64_t hash, const Key& key) const {
+      for (size_t k = 0; k < kLines * kOfLine && !at(hash, k).empty(); ++k)
+        if (at(hash, k).holds(key)) return &at(hash, k);
+      return nullptr;
+    }
+    Entry* place(uint64_t hash, const Key& key);  // for a new word; nullptr: it is known
+    void grow(size_t most_lines);
   };
-  template <class Line>
-  bool grow(Table<Line>& table, Table<Line>& before, size_t most);
   template <class Entry>
   void write(Entry& entry, const int32_t* ids, size_t count) const;
-  void store_short(uint64_t hash, const Key& key, const int32_t* ids, size_t count);
-  void store_long(uint64_t hash, const Key& key, const int32_t* ids, size_t count);
 
-  Table<ShortPair> short_;
+  Table<ShortEntry> short_;
   Table<LongEntry> long_;
   bool narrow_;
 };
