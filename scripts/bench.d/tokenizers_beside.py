@@ -157,8 +157,9 @@ def rows_of(options, name, text, documents, folder):
     return rows
 
 
-def training(options, documents, folder, size=32768):
+def training(options, documents, folder):
     """BPE training of both on the same documents, in turns: seconds by the clock and of all threads; the same merges."""
+    size = 32768 if sum(map(len, documents)) > 2_000_000 else 8192  # a short text has too few pairs
     script = """
 import json, sys, time
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
