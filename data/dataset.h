@@ -82,6 +82,9 @@ class Dataset {
   // and gets the same folder; several builders of the same content do not disturb each other.
   static std::filesystem::path build(const BuildRequest&, const Tokenizer&, const ChatTemplate&,
                                      const std::filesystem::path& cache, const Progress& = {});
+  // Where the documents that were held out of a dataset lie, once that part is built too: beside it. Empty if none
+  // were.
+  static std::filesystem::path held_out_of(const std::filesystem::path& folder);
 
   virtual ~Dataset() = default;
   virtual std::string digest() const = 0;

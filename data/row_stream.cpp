@@ -17,6 +17,7 @@ using json = nlohmann::ordered_json;
 namespace {
 
 constexpr size_t kStateBytes = 1000, kSegmentsShown = 4, kDigestShown = 16;
+constexpr size_t kPartDigits = 3;  // of each part, where there are too many for their names
 
 void check(const Dataset& dataset, int64_t sequence_length) {
   if (dataset.rows() < 1) fail_input(dataset.folder(), "has no rows");
@@ -30,6 +31,25 @@ void check(const Dataset& dataset, int64_t sequence_length) {
 }
 
 std::string short_digest(const std::string& text) { return text.substr(0, kDigestShown); }
+
+std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+std::string hash(const json& value) { return core::sha256(dump(value)); }
+
+json shortened(const json& all) {
+  std::string digests;
+  for (const auto& part : all) digests += hash(part).substr(0, kPartDigits);
+  return {{"parts", all.size()}, {"sha256", hash(all)}, {"digests", digests}};
+}
+
+// The parts that are not the same, as far as their few digits tell; none where there are more or fewer parts.
+std::vector<size_t> unlike_parts(const json& then, const json& now) {
+  std::vector<size_t> unlike;
+  const auto before = then.value("digests", std::string()), after = now.value("digests", std::string());
+  for (size_t i = 0; before.size() == after.size() && i < after.size(); i += kPartDigits) {
+    if (before.compare(i, kPartDigits, after, i, kPartDigits) != 0) unlike.push_back(i / kPartDigits);
+  }
+  return unlike;
+}
 
 }  // namespace
 
@@ -254,12 +274,7 @@ json RowStream::state(uint64_t row) const {
     state["data"].push_back({name(part), parts.size() > 4 ? short_digest(digest) : digest});
   }
   state["plan"] = state_->plan(row, parts);
-  const auto hash = [](const json& value) {
-    return core::sha256(value.dump(-1, ' ', false, json::error_handler_t::replace));
-  };
-  const auto too_large = [&] {
-    return state.dump(-1, ' ', false, json::error_handler_t::replace).size() > kStateBytes;
-  };
+  const auto too_large = [&] { return dump(state).size() > kStateBytes; };
   if (too_large()) {
     const json all = std::move(state["plan"]);
     state["plan"] = {{"segments", all.size()}, {"sha256", hash(all)}};
@@ -267,35 +282,49 @@ json RowStream::state(uint64_t row) const {
       state["plan"]["last"].push_back({{"from_row", all[i]["from_row"]}, {"sha256", short_digest(hash(all[i]))}});
     }
   }
-  if (too_large()) {
-    const json all = std::move(state["data"]);
-    state["data"] = {{"parts", all.size()}, {"sha256", hash(all)}};
-  }
+  if (too_large()) state["data"] = shortened(state["data"]);
   return state;
 }
 
-std::string RowStream::difference(const json& saved, uint64_t row) const {
+std::vector<RowStream::Difference> RowStream::differences(const json& saved, uint64_t row) const {
   const json now = state(row);
-  if (saved == now) return "";
-  const auto text = [](const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); };
-  if (!saved.is_object()) return "an order that this version does not know";
-  std::string out;
-  const auto add = [&](const std::string& what, const json& then, const json& present) {
-    if (then != present) out += fmt::format("\n      {}: {} then, {} now", what, text(then), text(present));
+  if (saved == now) return {};
+  if (!saved.is_object()) return {{"order", "an order that this version does not know"}};
+  std::vector<Difference> found;
+  const auto add = [&](const std::string& what, const std::string& name, const json& then, const json& present) {
+    if (then == present) return;
+    found.push_back({what, fmt::format("{}: {} then, {} now", name, dump(then), dump(present))});
   };
   for (const auto& [key, value] : now.items()) {
     const json then = saved.contains(key) ? saved[key] : json();
+    if (key == "data" && then.is_object() && value.is_object()) {
+      const auto used = state_->used_parts(row);
+      for (const size_t i : unlike_parts(then, value)) {
+        found.push_back({key, fmt::format("data[{}]: another dataset of {} now", i, name(used[i]))});
+      }
+      if (then != value && (found.empty() || found.back().what != key)) {
+        add(key, "data, number of parts", then.value("parts", json()), value["parts"]);
+        add(key, "data, sha256", then.value("sha256", json()), value["sha256"]);
+      }
+      continue;
+    }
     if (!value.is_array() || !then.is_array()) {
-      add(key, then, value);
+      add(key, key, then, value);
       continue;
     }
     for (size_t i = 0; i < std::max(value.size(), then.size()); ++i) {
-      add(fmt::format("{}[{}]", key, i), i < then.size() ? then[i] : json(), i < value.size() ? value[i] : json());
+      add(key, fmt::format("{}[{}]", key, i), i < then.size() ? then[i] : json(), i < value.size() ? value[i] : json());
     }
   }
   for (const auto& [key, value] : saved.items()) {
-    if (!now.contains(key)) add(key, value, json());
+    if (!now.contains(key)) add(key, key, value, json());
   }
+  return found;
+}
+
+std::string RowStream::difference(const json& saved, uint64_t row) const {
+  std::string out;
+  for (const auto& each : differences(saved, row)) out += "\n      " + each.text;
   return out;
 }
 

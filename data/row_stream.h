@@ -65,7 +65,13 @@ class RowStream {
   // What decided the rows before position `row`: seed, digests, plan; under 1 KB. Segments that begin later do not
   // count: they may still change.
   nlohmann::ordered_json state(uint64_t row) const;
-  // What differs between a state saved at `row` and this stream there; "" when nothing does.
+  // What differs between a state saved at `row` and this stream there, by what decided it: "seed", "shuffle",
+  // "sequence_length", "data" or "plan".
+  struct Difference {
+    std::string what, text;
+  };
+  std::vector<Difference> differences(const nlohmann::ordered_json& saved, uint64_t row) const;
+  // Their texts, a line each; "" when nothing differs.
   std::string difference(const nlohmann::ordered_json& saved, uint64_t row) const;
 
  private:

@@ -67,8 +67,7 @@ std::vector<Pointless> all_pointless() {
        "has an effect only with a kind of deduplication",
        "remove it, or write data.dedup.exact: true, data.dedup.minhash: true or data.dedup.substring: 100"},
   };
-  const auto of_clean = pointless_clean();
-  rules.insert(rules.end(), of_clean.begin(), of_clean.end());
+  for (const auto& more : {pointless_clean(), pointless_dataset()}) rules.insert(rules.end(), more.begin(), more.end());
   return rules;
 }
 
@@ -234,6 +233,11 @@ class Rules {
     if (dataset && has("data.validation_share"))
       error("data.validation_share", "data.validation_share has no effect beside data.dataset",
             "the dataset was built with its held-out documents; remove it");
+    const bool builds = !config_.data.validation.empty() || has("data.replay.sources") || has("tokenizer.extend");
+    for (const std::string group : {"data.clean", "data.privacy", "data.dedup", "data.decontaminate"})
+      if (dataset && builds && reading_.find(group))
+        derived_.warnings.push_back(group +
+                                    " holds for what is built here, not for data.dataset, which stays as it is");
     replay();
     unique_names();
   }
@@ -376,7 +380,7 @@ class Rules {
     if (targets.size() > 1 && std::find(targets.begin(), targets.end(), "all_linear") != targets.end())
       error("method.lora.targets", "all_linear names every target already", "remove the others, or remove all_linear");
     for (const auto& change : config_.train.accept_changes) {
-      if (find_key(change)) continue;
+      if (find_key(change) || is_group(change)) continue;
       const auto near = nearest(change, all_addresses());
       error("train.accept_changes", fmt::format("unknown key {}", change),
             near ? fmt::format("did you mean {}?", *near) : "");

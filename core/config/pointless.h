@@ -16,6 +16,7 @@ struct Pointless {
   const char* hint;
 };
 
-std::vector<Pointless> pointless_clean();  // those of data.clean
+std::vector<Pointless> pointless_clean();    // those of data.clean
+std::vector<Pointless> pointless_dataset();  // those that only a build reads, beside data.dataset
 
 }  // namespace plumb::config

@@ -7,6 +7,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "core/json.h"
 #include "data/build/commit.h"
 #include "data/build/passed_over.h"
 #include "data/ordered_pool.h"
@@ -65,6 +66,10 @@ json identity_of(const BuildRequest& request, const Tokenizer& tokenizer, const 
                              {"synthetic", source.synthetic}});
   }
   return id;
+}
+
+fs::path folder_of(const fs::path& cache, const json& identity) {
+  return cache / core::sha256(identity.dump(-1, ' ', false, json::error_handler_t::replace)).substr(0, 32);
 }
 
 void check_strict(const BuildRequest& request, const BuildReport& report) {
@@ -170,14 +175,27 @@ fs::path Dataset::build(const BuildRequest& request, const Tokenizer& tokenizer,
   Meter meter(progress);
   const auto corpus = Corpus::build(request, cache, meter);
   json identity = identity_of(request, tokenizer, chat, corpus);
-  const std::string key = core::sha256(identity.dump(-1, ' ', false, json::error_handler_t::replace)).substr(0, 32);
-  const fs::path folder = fs::absolute(cache) / key;
+  const fs::path folder = folder_of(fs::absolute(cache), identity);
   if (!fs::exists(folder / "manifest.json")) {
     Builder(request, tokenizer, chat, corpus, std::move(identity), folder, meter).run();
   }
   if (request.crew.part == 0) write_passed_over(folder, request, corpus.plan());
   check_strict(request, Dataset::open(folder)->report());
   return folder;
+}
+
+// The manifest begins with the identity, and the other part's differs from it in what it holds alone.
+fs::path Dataset::held_out_of(const fs::path& folder) {
+  const json manifest = core::parse_json_file(folder / "manifest.json");
+  json identity = json::object();
+  for (const auto& [key, value] : manifest.at("content").items()) {
+    if (key == "vocab_size") break;
+    if (key != "only_source") identity[key] = value;
+  }
+  if (identity.value("part", "") != "train") return {};
+  identity["part"] = "validation";
+  const fs::path named = fs::absolute(folder).lexically_normal();
+  return folder_of((named.has_filename() ? named : named.parent_path()).parent_path(), identity);
 }
 
 }  // namespace plumb::data

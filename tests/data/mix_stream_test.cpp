@@ -128,10 +128,25 @@ TEST(MixStream, DifferencesAreNamed) {
   EXPECT_EQ(stream.difference(nlohmann::ordered_json::parse(saved.dump()), 10), "") << "as a checkpoint gives it back";
 }
 
+// Of as many sources as there can be too, the one that changed is named.
+TEST(MixStream, OneOfManyDatasetsIsNamed) {
+  std::vector<Part> parts;
+  for (int i = 0; i < 128; ++i) parts.push_back({fake("text " + std::to_string(i), 5), 1, fmt::format("source {}", i)});
+  const auto saved = RowStream(parts, nullptr, 64, {.seed = 4}).state(10);
+  EXPECT_LT(saved.dump().size(), 1024u);
+  parts[77].dataset = fake("other", 5);
+  const auto found = RowStream(parts, nullptr, 64, {.seed = 4}).differences(saved, 10);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].what, "data");
+  EXPECT_EQ(found[0].text, "data[77]: another dataset of source 77 now");
+  parts.pop_back();
+  EXPECT_THAT(RowStream(parts, nullptr, 64, {.seed = 4}).difference(saved, 10), HasSubstr("number of parts: 128 then"));
+}
+
 TEST(MixStream, TheStateStaysSmall) {
   std::vector<Part> parts;
   std::vector<double> weights;
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 120; ++i) {
     parts.push_back({fake(std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i), 5), 1.0 + i,
                      fmt::format("a source with a long name, number {}", i)});
     weights.push_back(1 + i);

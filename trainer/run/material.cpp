@@ -63,17 +63,30 @@ void grow_vocabulary(Material& material, const std::filesystem::path& folder) {
       std::make_shared<model::GrownVocabulary>(material.weights, base_rows, first, material.spec.vocab_size, means);
 }
 
-// A dataset that was built beforehand may know other new tokens under the same ids.
-void check_grown_datasets(const Material& material) {
-  if (!material.first_new) return;
-  std::vector<data::DatasetPtr> all = {material.validation, material.replay};
-  for (const auto& part : material.train) all.push_back(part.dataset);
-  for (const auto& dataset : all) {
-    if (!dataset || dataset->tokenizer_digest() == material.tokenizer->digest()) continue;
-    fail_input(dataset->folder().string(),
-               "it was built with another tokenizer than the one that tokenizer.extend makes",
-               "plumb data build with this file makes one that fits");
-  }
+// The ids of one tokenizer are other texts under another: training would run, and learn nonsense.
+data::DatasetPtr open_dataset(const std::filesystem::path& folder, const data::Tokenizer& tokenizer) {
+  auto dataset = data::Dataset::open(folder);
+  const auto made_with = dataset->tokenizer_digest(), ours = tokenizer.digest();
+  if (made_with == ours) return dataset;
+  fail_input(
+      folder,
+      fmt::format("expected a dataset made with the run's tokenizer {:.16}, found one made with {:.16}", ours,
+                  made_with),
+      "give tokenizer.path the tokenizer it was made with (and tokenizer.special_tokens, if they were given), or "
+      "build the dataset again with this run's: plumb data build");
+}
+
+// `config` asks for a loss over held-out documents; beside data.dataset only its folder tells whether there are any.
+void check_held_out(const config::Config& config, const Material& material) {
+  if (material.validation) return;
+  const std::string metric = "validation.loss";
+  const auto& best = config.output.checkpoint;
+  const bool rule = std::any_of(config.eval.pass.begin(), config.eval.pass.end(),
+                                [&](const auto& pass) { return pass.metric == metric; });
+  if (!rule && (best.keep_best == 0 || best.best != metric)) return;
+  fail_input(config.data.dataset,
+             "expected a dataset with held-out documents beside it for validation.loss, found none",
+             "build it with data.validation_share, or give data.validation");
 }
 
 }  // namespace
@@ -131,11 +144,11 @@ Material open_material(const config::Loaded& loaded, const MaterialPaths& paths)
   material.end_ids = end_ids(material);
   material.sets = paths.sets;
   for (const auto& part : paths.train) {
-    material.train.push_back({data::Dataset::open(part.folder), part.weight, part.name});
+    material.train.push_back({open_dataset(part.folder, *material.tokenizer), part.weight, part.name});
   }
-  if (!paths.validation.empty()) material.validation = data::Dataset::open(paths.validation);
-  if (!paths.replay.empty()) material.replay = data::Dataset::open(paths.replay);
-  check_grown_datasets(material);
+  if (!paths.validation.empty()) material.validation = open_dataset(paths.validation, *material.tokenizer);
+  if (!paths.replay.empty()) material.replay = open_dataset(paths.replay, *material.tokenizer);
+  check_held_out(config, material);
 
   data::RowStream::Options options;
   options.seed = config.data.seed;

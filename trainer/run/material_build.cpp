@@ -91,9 +91,9 @@ class Bars {
   ~Bars() { finish(); }
   data::Progress progress() {
     return [this](const data::BuildProgress& now) {
-      if (now.phase != phase_) {
+      if (now.phase != phase_ || now.total != total_) {  // each source is hashed with a total of its own
         finish();
-        phase_ = now.phase;
+        phase_ = now.phase, total_ = now.total;
         bar_ = std::make_unique<core::ProgressBar>(what_ + ": " + now.phase, now.total, now.unit, style_);
       }
       bar_->update(now.done, now.note);
@@ -106,6 +106,7 @@ class Bars {
 
  private:
   std::string what_, phase_;
+  int64_t total_ = 0;
   core::ProgressStyle style_;
   std::unique_ptr<core::ProgressBar> bar_;
 };
@@ -146,6 +147,17 @@ fs::path train_bpe(const config::Loaded& loaded, const data::SpecialTokens& spec
   };
   if (!done()) data::Crew(folder.parent_path() / ("." + folder.filename().string() + ".crew"), crew).lead(done, train);
   return folder;
+}
+
+// The held-out documents of a finished dataset, if they were built too.
+fs::path held_out_of(const fs::path& dataset) {
+  data::Dataset::open(dataset);  // a damaged one is named before anything else
+  const auto folder = data::Dataset::held_out_of(dataset);
+  if (folder.empty() || fs::exists(folder / "manifest.json")) return folder;
+  core::say(
+      fmt::format("warning   documents were held out of {}, but {} with them is not beside it: no validation.loss",
+                  dataset.string(), folder.filename().string()));
+  return {};
 }
 
 // The documents that a run never trains on must not shape its tokens either.
@@ -260,6 +272,7 @@ MaterialPaths build_material(const config::Loaded& loaded, const data::Crew::Opt
   auto train = training_request(loaded, crew);
   if (!config.data.dataset.empty()) {
     paths.train.push_back({"", 1, config.data.dataset});
+    paths.validation = held_out_of(config.data.dataset);
   } else if (!config.data.sources[0].weight) {
     paths.train.push_back({"", 1, build("train", train)});
   } else {  // a dataset for each source of a mix, so that weights may change without building again
@@ -273,7 +286,7 @@ MaterialPaths build_material(const config::Loaded& loaded, const data::Crew::Opt
   if (config.data.validation_share > 0 && config.data.dataset.empty()) {
     train.validation = true;
     paths.validation = build("validation", train);
-  } else if (!config.data.validation.empty()) {
+  } else if (!config.data.validation.empty()) {  // beside data.dataset too: who gives them wants them
     paths.validation = build("validation", request(loaded, config.data.validation, crew));
   }
   if (config.data.replay) {

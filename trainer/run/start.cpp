@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <map>
 
 #include "core/error.h"
 #include "core/log.h"
@@ -77,6 +78,55 @@ void note_other_machine(Context& context) {
   }
 }
 
+// `key` itself or what lies in it.
+bool names(const std::string& address, const std::string& key) {
+  return address.starts_with(key) &&
+         (address.size() == key.size() || address[key.size()] == '.' || address[key.size()] == '[');
+}
+
+// May what was read so far differ in this? Only where a key that decides it has changed and was accepted, or where the
+// user names the data themselves: files, a dataset or a tokenizer can change while their keys stay. What a curriculum
+// says of rows that were read already is history, and no key decides it.
+bool may_differ(const Context& context, const std::string& what) {
+  static const std::map<std::string, std::vector<std::string>> decided_by = {
+      {"seed", {"data.seed", "train.seed"}},
+      {"shuffle", {"data.shuffle"}},
+      {"sequence_length", {"data.sequence_length"}},
+      {"plan", {"data.sources", "data.replay", "data.sequence_length"}},
+      {"data",
+       {"data.sources", "data.dataset", "data.replay", "data.sequence_length", "data.packing", "data.too_long",
+        "data.validation_share", "data.clean", "data.privacy", "data.dedup", "data.decontaminate", "tokenizer",
+        "method", "model.base"}}};
+  static const std::vector<std::string> themselves = {"data.sources", "data.dataset", "data.replay", "tokenizer"};
+  const auto& config = context.config();
+  const auto& accepted = config.train.accept_changes;
+  const bool named = std::any_of(accepted.begin(), accepted.end(), [&](const std::string& name) {
+    return std::any_of(themselves.begin(), themselves.end(), [&](const auto& key) { return names(name, key); });
+  });
+  if (what == "data" && named) return true;
+  const auto keys = decided_by.find(what);
+  if (keys == decided_by.end()) return false;
+  for (const auto& change : config::weight_differences(context.loaded, context.folder.resolved_yaml)) {
+    if (std::any_of(keys->second.begin(), keys->second.end(),
+                    [&](const auto& key) { return names(change.key, key); })) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void check_order(const Context& context, const nlohmann::ordered_json& saved, uint64_t rows) {
+  std::string refused;
+  for (const auto& difference : context.material.rows->differences(saved, rows)) {
+    if (!may_differ(context, difference.what)) refused += "\n      " + difference.text;
+  }
+  if (refused.empty()) return;
+  fail_input(context.folder.newest->folder.string(),
+             "the data of this run, or their order up to here, have changed since:" + refused,
+             "restore them, or use another output.folder with model.base set to this checkpoint; data.sources or "
+             "data.dataset in train.accept_changes goes on with other data");
+}
+
 }  // namespace
 
 std::unique_ptr<Context> make_context(config::Loaded loaded, const Place& place, parallel::CommunicatorPtr world,
@@ -118,17 +168,7 @@ Progress load_weights(Context& context) {
   checkpoint::load(*context.folder.newest, state, *context.mesh.shard);
   const auto& values = context.folder.newest->values;
   auto progress = Progress::from_json(values.at("progress"));
-  // What a curriculum says about rows that were read already is history; only what is to come may change.
-  const auto& accepted = config.train.accept_changes;
-  const bool data_may_differ = std::any_of(accepted.begin(), accepted.end(), [](const std::string& key) {
-    return (key.starts_with("data") && !key.starts_with("data.curriculum")) || key.starts_with("tokenizer");
-  });
-  const auto difference = context.material.rows->difference(values.at("loader"), rows_done(context, progress));
-  if (!difference.empty() && !data_may_differ) {
-    fail_input(context.folder.newest->folder.string(),
-               "the data of this run, or their order up to here, have changed since:" + difference,
-               "restore them, or use another output.folder with model.base set to this checkpoint");
-  }
+  check_order(context, values.at("loader"), rows_done(context, progress));
   context.reporter->start_block(context.loaded, context.material, context.choices, context.mesh.shape,
                                 trained_parameters(context));
   context.reporter->note(fmt::format("resume    from step-{}, {} steps to go", progress.step,

@@ -1,0 +1,30 @@
+#include "core/config/pointless.h"
+
+namespace plumb::config {
+namespace {
+
+// With replay, validation or vocabulary sources beside the dataset, the rules hold for those.
+bool nothing_is_built(const Config& config) {
+  const auto& data = config.data;
+  return !data.dataset.empty() && data.validation.empty() && (!data.replay || data.replay->sources.empty()) &&
+         !config.tokenizer.extend;
+}
+
+}  // namespace
+
+// Who writes them beside a finished dataset may believe that it is cleaned and redacted.
+std::vector<Pointless> pointless_dataset() {
+  std::vector<Pointless> rules;
+  for (const char* address : {"data.clean", "data.privacy", "data.dedup", "data.decontaminate", "data.packing",
+                              "data.too_long", "data.strict", "data.threads", "tokenizer.special_in_text"})
+    rules.push_back({address, "data.dataset", nothing_is_built,
+                     "has no effect beside data.dataset: the dataset stays as it was built",
+                     "give it to plumb data build with data.sources, or remove it"});
+  rules.push_back({"method.loss_on", "data.dataset",
+                   [](const Config& c) { return nothing_is_built(c) && c.method.name != "pretrain"; },
+                   "has no effect beside data.dataset: what is trained on was decided when it was built",
+                   "give it to plumb data build with data.sources, or remove it"});
+  return rules;
+}
+
+}  // namespace plumb::config
