@@ -10,11 +10,11 @@
 namespace plumb::data {
 
 // Which scanner a pattern has; `none`: PCRE2 runs it.
-enum class Scanner { none, gpt2, llama3, qwen2 };
+enum class Scanner { none, gpt2, llama3, qwen2, cl100k };
 
 class BlockScanner {
  public:
-  // Valid UTF-8 that outlives the scanner, which is not `none`.
+  // Valid UTF-8 that outlives the scanner, which is gpt2, llama3 or qwen2.
   BlockScanner(Scanner scanner, std::string_view text, const BlockTier& tier);
 
   // Offsets from base() of the ends of the next pieces; 0 when all are told. A piece may begin before base().

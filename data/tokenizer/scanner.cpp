@@ -7,17 +7,21 @@ const std::string_view kLlama3Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 const std::string_view kQwen2Pattern =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+const std::string_view kCl100kPattern =
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s+\z|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
 Scanner scanner_for(std::string_view pattern) {
   if (pattern == kGpt2Pattern) return Scanner::gpt2;
   if (pattern == kLlama3Pattern) return Scanner::llama3;
   if (pattern == kQwen2Pattern) return Scanner::qwen2;
+  if (pattern == kCl100kPattern) return Scanner::cl100k;
   return Scanner::none;
 }
 
 PieceRuns::PieceRuns(Scanner scanner, std::string_view text, const BlockTier* tier)
     : scanner_(scanner), text_(text), begin_(text.data()), base_(text.data()), end_(text.data()) {
-  if (scanner != Scanner::none && tier && text.size() >= kBlock) blocks_.emplace(scanner, text, *tier);
+  const bool in_blocks = scanner == Scanner::gpt2 || scanner == Scanner::llama3 || scanner == Scanner::qwen2;
+  if (in_blocks && tier && text.size() >= kBlock) blocks_.emplace(scanner, text, *tier);
 }
 
 bool PieceRuns::next() {
@@ -36,6 +40,9 @@ bool PieceRuns::next() {
         break;
       case Scanner::qwen2:
         fill([](const char* at, const scan::Text& t) { return scan::next_llama3<1>(at, t); });
+        break;
+      case Scanner::cl100k:
+        fill([](const char* at, const scan::Text& t) { return scan::next_llama3<3, true>(at, t); });
         break;
       case Scanner::none:
         fill([](const char*, const scan::Text& t) { return t.end; });

@@ -24,6 +24,8 @@ extern const std::string_view kGpt2Pattern;
 extern const std::string_view kLlama3Pattern;
 // The same with single digits.
 extern const std::string_view kQwen2Pattern;
+// kLlama3Pattern, but white space at the end of the text is one piece, with the line ends in it.
+extern const std::string_view kCl100kPattern;
 
 Scanner scanner_for(std::string_view pattern);
 
@@ -136,15 +138,17 @@ inline const char* next_gpt2(const char* p, const Text& text) {
   return white_space(p, run<kSpace, true>(p, text), text);
 }
 
+template <bool whole_end>
 inline const char* white_space_or_lines(const char* p, const Text& text) {
   const char* end = run<kSpace, true>(p, text);
+  if (whole_end && end == text.end) return end;
   for (const char* q = end; q > p; --q) {  // \s*[\r\n]+ gives back up to the last line end of the run
     if (q[-1] == '\n' || q[-1] == '\r') return q;
   }
   return white_space(p, end, text);
 }
 
-template <int max_digits>
+template <int max_digits, bool whole_end = false>
 inline const char* next_llama3(const char* p, const Text& text) {
   if (*p == '\'') {
     if (const char* end = contraction_any_case(p, text)) return end;
@@ -164,7 +168,7 @@ inline const char* next_llama3(const char* p, const Text& text) {
     while (p < text.end && (*p == '\r' || *p == '\n')) ++p;
     return p;
   }
-  return white_space_or_lines(p, text);
+  return white_space_or_lines<whole_end>(p, text);
 }
 
 }  // namespace scan

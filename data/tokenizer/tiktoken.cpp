@@ -34,6 +34,13 @@ constexpr std::string_view kO200kPattern =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|)"
     R"(\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 
+// As tiktoken writes what stands above and in scanner.h. Its engine takes {n,m}+ for possessive and $ for the end of
+// the text, Oniguruma, whose patterns a tokenizer.json holds, for a repetition of {n,m} and the end of a line.
+const std::pair<std::string_view, const std::string_view&> kInTiktoken[] = {
+    {R"('(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s)", kGpt2Pattern},
+    {R"('(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s)",
+     kCl100kPattern}};
+
 // Encodings by the name of their file and the number of their ranks.
 struct Published {
   std::string_view name;
@@ -71,7 +78,7 @@ const std::vector<Published>& published() {
       {"p50k_base", 50280, kGpt2Pattern, {{"<|endoftext|>", 50256}}},
       {"cl100k_base",
        100256,
-       kLlama3Pattern,
+       kCl100kPattern,
        {{"<|endoftext|>", 100257},
         {"<|fim_prefix|>", 100258},
         {"<|fim_middle|>", 100259},
@@ -145,11 +152,33 @@ Json pre_tokenizer(const std::string& pattern) {
   return {{"type", "Sequence"}, {"pretokenizers", Json::array({split, byte_level(false)})}};
 }
 
+std::string pattern_of_tiktoken(const std::string& pattern, const std::string& where) {
+  for (const auto& [theirs, ours] : kInTiktoken)
+    if (pattern == theirs) return std::string(ours);
+  bool escaped = false, in_class = false;
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (escaped || c == '\\') {
+      escaped = !escaped;
+      continue;
+    }
+    in_class = c == '[' || (in_class && c != ']');
+    if (in_class) continue;
+    const bool possessive = c == '}' && i + 1 < pattern.size() && pattern[i + 1] == '+';
+    if (c != '$' && c != '^' && !possessive) continue;
+    fail_input(where,
+               fmt::format("expected a pattern that every engine reads alike, found \"{}\" at character {}",
+                           possessive ? "}+" : std::string(1, c), i),
+               "write \\z for $ (the end of the text), \\A for ^, and (?>X{n,m}) for X{n,m}+");
+  }
+  return pattern;
+}
+
 // "pattern" and "special_tokens" of the file beside; what it leaves out stays.
 void read_beside(const std::filesystem::path& file, TiktokenEncoding& encoding) {
   const auto json = core::parse_json_file(file, uint64_t{16} << 20);
   const JsonPlace root(json, file.string());
-  encoding.pattern = root.at("pattern").text();
+  encoding.pattern = pattern_of_tiktoken(root.at("pattern").text(), file.string());
   if (const auto specials = root.find("special_tokens")) {
     encoding.special_tokens.clear();
     for (const auto& [text, id] : specials->object().value().items())

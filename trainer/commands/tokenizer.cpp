@@ -8,6 +8,7 @@
 #include <functional>
 #include <iostream>
 #include <iterator>
+#include <optional>
 #include <string_view>
 
 #include "core/config/load.h"
@@ -50,10 +51,18 @@ std::string read_input(const Arguments& arguments) {
   return {std::istreambuf_iterator<char>(std::cin), {}};
 }
 
-// Calls use(line) for each line without its line end; a line end at the end of the text starts no further line.
-void for_each_line(std::string_view text, const std::function<void(std::string_view)>& use) {
+// What ends one of several texts, or none where all is one.
+std::optional<char> text_end(const Arguments& arguments) {
+  if (arguments.has("lines") && arguments.has("null"))
+    fail_input("command line", "expected one of --lines and --null, found both");
+  if (arguments.has("lines")) return '\n';
+  return arguments.has("null") ? std::optional('\0') : std::nullopt;
+}
+
+// Calls use(part) for each part without its end; an end at the end of the text starts no further part.
+void for_each_part(std::string_view text, char end_of_part, const std::function<void(std::string_view)>& use) {
   while (!text.empty()) {
-    const size_t end = text.find('\n');
+    const size_t end = text.find(end_of_part);
     use(text.substr(0, end));
     if (end == std::string_view::npos) return;
     text.remove_prefix(end + 1);
@@ -164,6 +173,7 @@ int tokenizer_encode(const Words& words) {
       "tokenizer.special_in_text.",
       {kTokenizer,
        {"lines", "", "one line of ids for each line of text"},
+       {"null", "", "one line of ids for each text; each ends with a null byte, so that it may hold line ends"},
        {"special-in-text", "WORD", "token (default) or text: special tokens in the text are plain text"},
        {"add-special-tokens", "", "with what the post-processor puts around a text (bos, eos)"}},
       0, 1);
@@ -177,18 +187,21 @@ int tokenizer_encode(const Words& words) {
   const auto tokenizer = open_tokenizer(arguments);
   const std::string text = read_input(arguments);
   std::vector<int32_t> ids;
+  data::EncodeCounts counts;
   const auto print = [&](std::string_view piece) {
     ids.clear();
     if (arguments.has("add-special-tokens"))
       tokenizer->encode_with_specials(piece, ids);
     else
-      tokenizer->encode(piece, ids, mode);
+      tokenizer->encode(piece, ids, mode, &counts);
     write_ids(ids);
   };
-  if (arguments.has("lines"))
-    for_each_line(text, print);
+  if (const auto end = text_end(arguments))
+    for_each_part(text, *end, print);
   else
     print(text);
+  if (counts.invalid_bytes > 0)
+    core::warning("{} invalid UTF-8 sequences were read as U+FFFD", core::with_commas(counts.invalid_bytes));
   return 0;
 }
 
@@ -198,6 +211,7 @@ int tokenizer_decode(const Words& words) {
                       "Prints the text of ids separated by spaces or line ends. Reads standard input without IDSFILE.",
                       {kTokenizer,
                        {"lines", "", "one line of text for each line of ids"},
+                       {"null", "", "one text for each line of ids, a null byte behind each"},
                        {"skip-special-tokens", "", "leave special tokens out"}},
                       0, 1);
   if (arguments.help) return 0;
@@ -209,9 +223,9 @@ int tokenizer_decode(const Words& words) {
   const auto decode = [&](std::string_view ids, const std::string& where) {
     return tokenizer->decode(parse_ids(ids, tokenizer->vocab_size(), where), skip);
   };
-  if (arguments.has("lines"))
-    for_each_line(input,
-                  [&](std::string_view ids) { std::cout << decode(ids, fmt::format("{}:{}", name, ++line)) << '\n'; });
+  if (const auto end = text_end(arguments))
+    for_each_part(input, '\n',
+                  [&](std::string_view ids) { std::cout << decode(ids, fmt::format("{}:{}", name, ++line)) << *end; });
   else
     std::cout << decode(input, name);
   return 0;
