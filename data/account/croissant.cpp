@@ -1,6 +1,7 @@
 // Croissant 1.1: the files of the sources with their hashes, what was derived from them, and how.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "data/account/account.h"
@@ -44,22 +45,55 @@ std::string media_type(const std::string& name) {
   return "application/octet-stream";
 }
 
-json file_object(const json& file, size_t number) {
+// Croissant asks for what no build knows; the field stands there and says so.
+constexpr const char* kOpen = "to be stated by the provider";
+
+json file_object(const json& file, size_t number, size_t source) {
   const auto name = file.value("name", "");
-  return {{"@type", "cr:FileObject"},
-          {"@id", fmt::format("file-{}", number)},
-          {"name", name},
-          {"contentSize", fmt::format("{} B", file.value("bytes", int64_t{0}))},
-          {"encodingFormat", media_type(name)},
-          {"sha256", file.value("sha256", "")},
-          {"containedIn", {{"@id", "source-" + file.value("source", "")}}}};
+  json object{{"@type", "cr:FileObject"},
+              {"@id", fmt::format("file-{}", number)},
+              {"name", name},
+              {"contentUrl", name},
+              {"contentSize", fmt::format("{} B", file.value("bytes", int64_t{0}))},
+              {"encodingFormat", media_type(name)}};
+  if (const auto sha256 = file.value("sha256", ""); !sha256.empty()) object["sha256"] = sha256;
+  if (const auto version = file.value("version", ""); !version.empty()) object["version"] = version;
+  object["containedIn"] = {{"@id", fmt::format("source-{}", source)}};
+  return object;
 }
 
-json source_set(const json& source) {
+// Which source of the report each file belongs to; the number of sources for one of another dataset (a mix is several
+// datasets over the same files). Names need not differ: files stand in the order of their sources.
+std::vector<size_t> sources_of_files(const Account& account) {
+  const json& sources = account.report["sources"];
+  std::vector<size_t> of_files;
+  size_t listed = 0;
+  for (const auto& source : sources) listed += source.value("files", size_t{0});
+  if (listed == account.files.size()) {
+    for (size_t s = 0; s < sources.size(); ++s)
+      of_files.insert(of_files.end(), sources[s].value("files", size_t{0}), s);
+    return of_files;
+  }
+  for (const auto& file : account.files) {
+    const auto same = [&](const json& source) { return source.value("name", "") == file.value("source", ""); };
+    of_files.push_back(static_cast<size_t>(std::find_if(sources.begin(), sources.end(), same) - sources.begin()));
+  }
+  return of_files;
+}
+
+// "**/*.jsonl" of "2024/a.jsonl": what of its folder a source takes, as far as names of files tell.
+std::string pattern_of(const std::string& name) {
+  const size_t slash = name.rfind('/');
+  const size_t dot = name.find('.', slash == std::string::npos ? 1 : slash + 2);
+  return (slash == std::string::npos ? "*" : "**/*") + (dot == std::string::npos ? "" : name.substr(dot));
+}
+
+json source_set(const json& source, size_t number, const std::set<std::string>& includes) {
   json set{{"@type", "cr:FileSet"},
-           {"@id", "source-" + source.value("name", "")},
+           {"@id", fmt::format("source-{}", number)},
            {"name", source.value("name", "")},
            {"encodingFormat", "text/plain"},
+           {"includes", includes},
            {"description", fmt::format("{} documents read, {} kept, {} tokens", source.value("documents", int64_t{0}),
                                        source.value("kept", int64_t{0}), source.value("tokens", int64_t{0}))}};
   if (source.contains("license")) set["license"] = source["license"];
@@ -88,8 +122,15 @@ json croissant(const Account& account) {
   const json& totals = report["totals"];
   json licenses = json::array(), languages = json::array(), derived = json::array(), distribution = json::array();
   std::set<std::string> seen;
-  for (const auto& source : report["sources"]) {
-    distribution.push_back(source_set(source));
+  const auto of_files = sources_of_files(account);
+  const json& sources = report["sources"];
+  for (size_t s = 0; s < sources.size(); ++s) {
+    const json& source = sources[s];
+    std::set<std::string> includes;
+    for (size_t f = 0; f < of_files.size(); ++f) {
+      if (of_files[f] == s) includes.insert(pattern_of(account.files[f].value("name", "")));
+    }
+    distribution.push_back(source_set(source, s, includes));
     if (const auto license = source.value("license", ""); !license.empty() && seen.insert("l" + license).second) {
       licenses.push_back(license);
     }
@@ -98,7 +139,8 @@ json croissant(const Account& account) {
     }
   }
   for (size_t i = 0; i < account.files.size(); ++i) {
-    distribution.push_back(file_object(account.files[i], i));
+    if (of_files[i] == sources.size()) continue;
+    distribution.push_back(file_object(account.files[i], i, of_files[i]));
     derived.push_back({{"@id", fmt::format("file-{}", i)}});
   }
   int64_t found = 0;
@@ -110,9 +152,12 @@ json croissant(const Account& account) {
           {"name", account.name},
           {"description",
            fmt::format("Training data of {} documents and {} tokens, made from {} files",
-                       totals.value("kept", int64_t{0}), totals.value("tokens", int64_t{0}), account.files.size())},
+                       totals.value("kept", int64_t{0}), totals.value("tokens", int64_t{0}), derived.size())},
           {"identifier", account.digest},
-          {"license", licenses},
+          {"url", kOpen},
+          {"creator", {{"@type", "sc:Organization"}, {"name", kOpen}}},
+          {"datePublished", kOpen},
+          {"license", licenses.empty() ? json(kOpen) : licenses},
           {"inLanguage", languages},
           {"rai:dataPreprocessingProtocol", report["rules"].empty() ? "none" : report["rules"].dump()},
           {"rai:personalSensitiveInformation",

@@ -15,9 +15,20 @@ using json = nlohmann::ordered_json;
 
 constexpr const char* kPerson = "_to be stated by the provider_";
 
-std::string cell(std::string text) {
-  for (size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, "\\");
-  return text.empty() ? kPerson : text;
+// A name from outside as plain text in a table: neither markup nor the end of its line.
+std::string cell(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) {
+      out += ' ';
+    } else if (c == '<' || c == '>' || c == '&') {
+      out += c == '<' ? "&lt;" : c == '>' ? "&gt;" : "&amp;";
+    } else {
+      if (std::string_view("|\\`*[]!~").find(c) != std::string_view::npos) out += '\\';
+      out += c;
+    }
+  }
+  return out.empty() ? kPerson : out;
 }
 
 int64_t count(const json& object, const std::string& key) { return object.value(key, int64_t{0}); }
@@ -64,8 +75,16 @@ std::string domains_table(const json& report) {
   }
   if (all.empty()) return "No column `url` stands in the sources, so that no domain is known.\n";
   std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.second[1] > b.second[1]; });
-  all.resize((all.size() + 9) / 10);
-  std::string out = "| domain | documents | bytes |\n|---|---|---|\n";
+  // Of very many the record keeps the largest: how many a tenth of all would be is then not known.
+  const json others = report.value("other_domains", json::array({0, 0}));
+  std::string out;
+  if (others[0] > 0) {
+    out = fmt::format("The {} largest domains; {} documents of smaller ones are not listed.\n\n",
+                      core::with_commas(static_cast<int64_t>(all.size())), core::with_commas(others[0].get<int64_t>()));
+  } else {
+    all.resize((all.size() + 9) / 10);
+  }
+  out += "| domain | documents | bytes |\n|---|---|---|\n";
   for (const auto& [domain, amount] : all) {
     out += fmt::format("| {} | {} | {} |\n", cell(domain), core::with_commas(amount[0].get<int64_t>()),
                        core::with_commas(amount[1].get<int64_t>()));

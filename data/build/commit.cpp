@@ -100,11 +100,10 @@ json account_of(const BuildRequest& request, const Tokenizer& tokenizer, const C
 HashedFile write_sources(const fs::path& folder, const BuildRequest& request, const Corpus& corpus) {
   HashedWriter writer(folder, "sources.jsonl");
   for (const auto& file : corpus.plan().files) {
-    writer.write(dump({{"source", source_name(request.sources[file.source])},
-                       {"name", file.name},
-                       {"bytes", file.file.bytes},
-                       {"sha256", file.sha256}}) +
-                 "\n");
+    json line{{"source", source_name(request.sources[file.source])}, {"name", file.name}, {"bytes", file.file.bytes}};
+    // Of an object in a store no hash of its bytes was made: it was never fetched as a whole to be planned.
+    file.file.version.empty() ? line["sha256"] = file.sha256 : line["version"] = file.file.version;
+    writer.write(dump(line) + "\n");
   }
   return writer.finish();
 }

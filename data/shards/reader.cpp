@@ -90,29 +90,33 @@ LocalFile ShardDataset::fetch(const std::string& name) const {
   return store_->local(entry->second);
 }
 
-ShardDataset::OpenFile ShardDataset::open(const Slot& slot) const {
+ShardDataset::OpenFile ShardDataset::open(const Slot& slot, const Check& check) const {
   // One that stays open needs no count of its users.
   const auto lasting = [](const VerifiedFile* file) { return OpenFile(std::shared_ptr<void>(), file); };
   if (const auto* file = slot.opened.load(std::memory_order_acquire)) return lasting(file);
   const std::lock_guard lock(opening_);
-  if (store_) return open_fetched(slot);
+  if (store_) return open_fetched(slot, check);
   if (!slot.owner) {
     const auto path = folder_ / slot.file->name;
-    slot.owner = std::make_shared<const VerifiedFile>(path, LocalFile(path), slot.file->bytes, slot.blocks);
+    auto file = std::make_shared<const VerifiedFile>(path, LocalFile(path), slot.file->bytes, slot.blocks);
+    if (check) check(*file);
+    slot.owner = std::move(file);
     slot.opened.store(slot.owner.get(), std::memory_order_release);
   }
   return lasting(slot.owner.get());
 }
 
 // Called under the lock.
-ShardDataset::OpenFile ShardDataset::open_fetched(const Slot& slot) const {
+ShardDataset::OpenFile ShardDataset::open_fetched(const Slot& slot, const Check& check) const {
   slot.used = ++uses_;
   if (slot.owner) return slot.owner;
   const uint64_t most = store_cache().limit / kShareOfCache;
   close_least_used(most - std::min(most, slot.file->bytes));
   const auto fetched = [&] {
-    return std::make_shared<const VerifiedFile>(folder_ / slot.file->name, fetch(slot.file->name), slot.file->bytes,
-                                                slot.blocks);
+    auto file = std::make_shared<const VerifiedFile>(folder_ / slot.file->name, fetch(slot.file->name),
+                                                     slot.file->bytes, slot.blocks);
+    if (check) check(*file);
+    return file;
   };
   try {
     slot.owner = fetched();
@@ -143,9 +147,9 @@ ShardDataset::OpenFile ShardDataset::open(const Slot& slot, uint32_t element_byt
   if (slot.file->bytes != sizeof(FileHeader) + payload) {
     fail_input(folder_ / slot.file->name, "its size does not fit the manifest's counts");
   }
-  auto file = open(slot);
-  file->check_header(element_bytes, place.part->number, manifest_.tokenizer_digest);
-  return file;
+  return open(slot, [&](const VerifiedFile& file) {
+    file.check_header(element_bytes, place.part->number, manifest_.tokenizer_digest);
+  });
 }
 
 // The last part that begins at or before a document, token or row.

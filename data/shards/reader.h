@@ -65,8 +65,10 @@ class ShardDataset : public Dataset {
   void place_parts();
   const Slot& slot(const std::string& name) const;
   LocalFile fetch(const std::string& name) const;
-  OpenFile open(const Slot& slot) const;
-  OpenFile open_fetched(const Slot& slot) const;
+  // A file is there for others once `check` has passed.
+  using Check = std::function<void(const VerifiedFile&)>;
+  OpenFile open(const Slot& slot, const Check& check = {}) const;
+  OpenFile open_fetched(const Slot& slot, const Check& check) const;
   OpenFile open(const Slot& slot, uint32_t element_bytes, uint64_t payload, const Place& place) const;
   void close_least_used(uint64_t most_bytes) const;
   template <uint64_t Place::*first>

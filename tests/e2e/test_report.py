@@ -123,10 +123,47 @@ class Report(unittest.TestCase):
         sets = {s["@id"] for s in croissant["distribution"] if s["@type"] == "cr:FileSet"}
         self.assertTrue(all(f["containedIn"]["@id"] in sets for f in croissant["distribution"] if f["@type"] == "cr:FileObject"))
         self.assertEqual(len(croissant["wasDerivedFrom"]), 2)
+        for key in ("@context", "@type", "conformsTo", "name", "description", "url", "license", "creator", "datePublished",
+                    "distribution"):  # those that Croissant 1.1 requires
+            self.assertTrue(croissant.get(key), key)
+        for part in croissant["distribution"]:
+            self.assertTrue(part["includes"] if part["@type"] == "cr:FileSet" else part["contentUrl"], part)
+
+    def plumb(self, *words):
+        return subprocess.run([PLUMB, *words], cwd=self.folder, capture_output=True, text=True, check=True).stdout
+
+    def test_two_sources_of_one_name_and_names_that_are_markup(self):
+        for folder in ("a", "b"):
+            (self.folder / folder).mkdir()
+            (self.folder / folder / "same.jsonl").write_text(json.dumps({"text": f"a text of {folder} alone " * 9}) + "\n")
+        config = CONFIG.replace('"notes <b>"', '"two\\nlines | *[x](http://x.example)"').replace("path: notes.jsonl", "path: a/same.jsonl")
+        config = config.replace("name: made, path: made.jsonl", "name: \"two\\nlines | *[x](http://x.example)\", path: b/same.jsonl")
+        (self.folder / "same.yaml").write_text(config)
+        dataset = re.search(r"folder\s+(\S+)\n\Z", self.plumb("data", "build", "same.yaml")).group(1)
+        self.plumb("data", "report", dataset, "--out", "same-report")
+        parts = json.loads((self.folder / "same-report/croissant.json").read_text())["distribution"]
+        self.assertEqual(len({part["@id"] for part in parts}), 4)
+        files = [part for part in parts if part["@type"] == "cr:FileObject"]
+        self.assertEqual(len({part["containedIn"]["@id"] for part in files}), 2)
+        rows = [line for line in (self.folder / "same-report/eu-summary.md").read_text().splitlines() if "two" in line]
+        self.assertEqual(len(rows), 2)
+        for row in rows:
+            self.assertTrue(row.startswith(r"| two lines \| \*\[x\](http://x.example) |"), row)
+
+    def test_a_mix_names_the_files_of_its_own_source(self):
+        mixed = CONFIG.replace("license: CC-BY-4.0,", "license: CC-BY-4.0, weight: 1,").replace("synthetic: true", "synthetic: true, weight: 1")
+        (self.folder / "mixed.yaml").write_text(mixed)
+        out = self.plumb("data", "build", "mixed.yaml")
+        for dataset, name in zip(re.findall(r"folder\s+(\S+)\n", out)[1:], ("notes.jsonl", "made.jsonl")):
+            self.plumb("data", "report", dataset, "--out", f"of-{name}")
+            croissant = json.loads((self.folder / f"of-{name}/croissant.json").read_text())
+            self.assertEqual([f["name"] for f in croissant["distribution"] if f["@type"] == "cr:FileObject"], [name])
+            self.assertEqual(len(croissant["wasDerivedFrom"]), 1)
 
     def test_the_summary_fills_tables_and_attests_nothing(self):
         summary = self.files["eu-summary.md"]
-        self.assertIn("| notes <b> | CC-BY-4.0 | 51 |", summary)
+        self.assertIn("| notes &lt;b&gt; | CC-BY-4.0 | 51 |", summary)
+        self.assertNotIn("<b>", summary)
         self.assertRegex(summary.split("### 2.5")[1], r"\| made \| _to be stated by the provider_ \| 1 \|")
         self.assertGreaterEqual(summary.count("_to be stated by the provider_"), 12)
         self.assertIn("7 duplicates were dropped", summary)
