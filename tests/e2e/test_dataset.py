@@ -101,6 +101,18 @@ class FinishedDataset(RunFolder):
         self.assertEqual(done.returncode, 2, done.stderr)
         self.assertIn("data.privacy.action has no effect beside data.dataset", done.stderr)
 
+    def test_a_cached_tokenizer_that_is_damaged(self):
+        built = self.build(BPE)
+        file = built["tokenizer"] / "tokenizer.json"
+        kept = json.loads(file.read_text())
+        kept["model"]["merges"][3], kept["model"]["merges"][4] = kept["model"]["merges"][4], kept["model"]["merges"][3]
+        file.write_text(json.dumps(kept))
+        done = self.plumb("data", "build", "build.yaml", check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn(str(built["tokenizer"]), done.stderr)
+        shutil.rmtree(built["tokenizer"])
+        self.assertEqual(self.build(BPE), built)
+
 
 class AcceptedChanges(RunFolder):
     def test_only_what_was_named_may_differ(self):

@@ -60,4 +60,9 @@ std::vector<int64_t> micro_batches(int64_t rows, int64_t micro_batch_size) {
   return sizes;
 }
 
+data::Slice rank_slice(uint64_t first, int64_t global_rows, int rank, int ranks, int64_t micro_batch_size) {
+  const auto [offset, count] = rank_rows(global_rows, rank, ranks);
+  return {first + static_cast<uint64_t>(offset), micro_batches(count, micro_batch_size)};
+}
+
 }  // namespace plumb::run

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/config/config.h"
+#include "data/loader.h"
 
 namespace plumb::run {
 
@@ -46,5 +47,7 @@ class Cadence {
 std::pair<int64_t, int64_t> rank_rows(int64_t global_rows, int rank, int ranks);
 // Sizes of the micro-batches that make up `rows`.
 std::vector<int64_t> micro_batches(int64_t rows, int64_t micro_batch_size);
+// Both together: what a data rank reads of the step whose global batch begins with sequence `first` of the run.
+data::Slice rank_slice(uint64_t first, int64_t global_rows, int rank, int ranks, int64_t micro_batch_size);
 
 }  // namespace plumb::run

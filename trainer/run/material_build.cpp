@@ -40,6 +40,16 @@ int threads_of(const config::Config& config) {
   return static_cast<int>(config.data.threads.value_or(std::max(1u, std::thread::hardware_concurrency())));
 }
 
+// A byte that flipped in the cache would be another tokenizer and, unsaid, make other datasets.
+void check_kept(const fs::path& folder) {
+  const fs::path recorded = folder / "digest";
+  if (!fs::exists(recorded)) return;  // of an older release
+  const auto then = core::read_text(recorded), now = data::load_tokenizer(folder)->digest();
+  if (then == now) return;
+  fail_input(folder, fmt::format("expected the tokenizer {:.16} that was kept here, found {:.16}", then, now),
+             "it is damaged: remove the folder, and it is made again");
+}
+
 // `more` writes what belongs beside it.
 fs::path store_tokenizer(const data::Tokenizer& tokenizer, const fs::path& folder, const std::string& jinja = "",
                          const std::function<void(const fs::path&)>& more = {}) {
@@ -49,6 +59,7 @@ fs::path store_tokenizer(const data::Tokenizer& tokenizer, const fs::path& folde
   fs::create_directories(temporary);
   if (more) more(temporary);
   data::save_tokenizer(tokenizer, temporary, jinja);
+  core::write_text(temporary / "digest", data::load_tokenizer(temporary)->digest());
   std::error_code taken;  // another process may have been faster: the content is the same
   fs::rename(temporary, folder, taken);
   if (taken) fs::remove_all(temporary);
@@ -244,9 +255,11 @@ BuiltTokenizer build_tokenizer(const config::Loaded& loaded, const std::optional
                                const data::Crew::Options& crew) {
   use_object_cache(loaded.config);
   BuiltTokenizer built{given_tokenizer(loaded, base, crew), nullptr};
+  check_kept(built.folder);
   if (!loaded.config.tokenizer.extend) return built;
   built.grown_from = data::load_tokenizer(built.folder);
   built.folder = extend_tokenizer(loaded, built.grown_from, base ? base->chat_template_jinja : "", crew);
+  check_kept(built.folder);
   return built;
 }
 

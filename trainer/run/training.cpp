@@ -67,12 +67,13 @@ double Training::seconds() const {
 
 // This rank's part of each step that is to come.
 std::unique_ptr<data::Loader> Training::make_loader() const {
-  const auto& data = *context_.mesh.data_shard;
   const int64_t step = progress_.step, each = context_.length.rows_per_step;
-  const auto [offset, count] = rank_rows(each, data.rank(), data.size());
-  const uint64_t first = rows_done(context_, progress_) + static_cast<uint64_t>(offset);
-  const auto sizes = micro_batches(count, context_.choices.micro_batch_size);
-  const auto slices = [=](int64_t at) { return data::Slice{first + static_cast<uint64_t>((at - step) * each), sizes}; };
+  const int rank = context_.mesh.data_shard->rank(), ranks = context_.mesh.data_shard->size();
+  const uint64_t done = rows_done(context_, progress_);
+  const int64_t micro = context_.choices.micro_batch_size;
+  const auto slices = [=](int64_t at) {
+    return rank_slice(done + static_cast<uint64_t>((at - step) * each), each, rank, ranks, micro);
+  };
   return std::make_unique<data::Loader>(*context_.material.rows, slices, step, context_.length.steps);
 }
 
