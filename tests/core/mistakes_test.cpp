@@ -241,9 +241,9 @@ TEST(Mistakes, Paths) {
             "the command line, where the shell does it");
   EXPECT_EQ(with("output: {folder: ~bob/x}"),
             "expected a path, found \"~bob/x\" | only ~/ is known, the home folder of this user");
-  EXPECT_EQ(
-      one(model + "data: {dataset: s3://b/x}\n" + train),
-      "expected a local path, found \"s3://b/x\" | objects of a store are read as sources, datasets and evaluation sets only");
+  EXPECT_EQ(one(model + "data: {dataset: s3://b/x}\n" + train),
+            "expected a local path, found \"s3://b/x\" | objects of a store are read as sources, datasets and "
+            "evaluation sets only");
   EXPECT_EQ(
       one(model + "data: {sources: [{path: https://h/x}]}\n" + train),
       "expected a local path, found \"https://h/x\" | nothing is downloaded; fetch it first and give the local path");
@@ -388,39 +388,6 @@ TEST(Mistakes, CommandLine) {
             "expected one length, found train.steps and train.epochs | remove one of them");
   EXPECT_EQ(overridden({"method.lora.targets=[a"}),
             "expected a name as the key, found a list | perhaps a bracket is not closed");
-}
-
-TEST(Mistakes, RulesBesideAFinishedDataset) {
-  const auto beside = [](const std::string& rule, const std::string& more = "") {
-    return one(model + "data: {dataset: d" + (rule.empty() ? "" : ", " + rule) + "}\n" + more + train);
-  };
-  EXPECT_EQ(beside("sequence_length: 64, seed: 3, shuffle: false"), "no error");
-  EXPECT_EQ(beside("privacy: {action: replace}"),
-            "data.privacy.action has no effect beside data.dataset: the dataset stays as it was built | give it to plumb "
-            "data build with data.sources, or remove it");
-  const std::pair<const char*, const char*> rules[] = {{"clean: {repair: true}", "data.clean.repair"},
-                                                       {"dedup: {exact: true}", "data.dedup.exact"},
-                                                       {"packing: none", "data.packing"},
-                                                       {"too_long: error", "data.too_long"},
-                                                       {"strict: true", "data.strict"},
-                                                       {"threads: 2", "data.threads"}};
-  for (const auto& [rule, key] : rules) {
-    EXPECT_THAT(beside(rule), HasSubstr(std::string(key) + " has no effect beside data.dataset")) << rule;
-    // With sources of its own to build, the rule is for them.
-    EXPECT_EQ(beside(std::string(rule) + ", validation: [{path: v}]"), "no error") << rule;
-    EXPECT_EQ(beside(std::string(rule) + ", replay: {share: 10%, sources: [{path: g}]}"), "no error") << rule;
-    EXPECT_THAT(beside(std::string(rule) + ", replay: {share: 10%, dataset: g}"), HasSubstr("has no effect")) << rule;
-  }
-  EXPECT_THAT(beside("decontaminate: {action: drop, sets: [{name: s, path: s.jsonl, format: text}]}"),
-              HasSubstr("has no effect beside data.dataset"));
-  const std::string tune = "model: {base: b}\ndata: {dataset: d}\n" + train;
-  EXPECT_THAT(one(tune + "method: {loss_on: all}\n", Purpose::tune), HasSubstr("what is trained on was decided"));
-  EXPECT_THAT(one(tune + "tokenizer: {special_in_text: token}\n", Purpose::tune), HasSubstr("has no effect beside"));
-  const auto loaded = load_config_text(
-      model + "data: {dataset: d, validation: [{path: v}], privacy: {action: replace}}\n" + train, "a.yaml", "/", {},
-      Purpose::train);
-  EXPECT_THAT(loaded.warnings, testing::ElementsAre("data.privacy holds for what is built here, not for data.dataset, "
-                                                    "which stays as it is"));
 }
 
 TEST(Mistakes, AnOverrideThatMakesAKeyPointlessIsAWarning) {

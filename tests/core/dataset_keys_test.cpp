@@ -1,0 +1,67 @@
+// What may stand beside data.dataset.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+
+#include "core/config/load.h"
+#include "core/error.h"
+
+namespace plumb::config {
+namespace {
+
+using testing::HasSubstr;
+
+const std::string model = "model: {preset: smollm-135m}\ntokenizer: {type: bytes}\n";
+const std::string train = "train: {steps: 10, global_batch_size: 8, learning_rate: 1e-3}\n";
+
+// The listing of one mistake without place and excerpt: "message | hint".
+std::string one(const std::string& yaml, Purpose purpose = Purpose::train) {
+  try {
+    load_config_text(yaml, "a.yaml", "/project", {}, purpose);
+  } catch (const Error& error) {
+    const std::string text = error.what();
+    const size_t start = text.find("error: ") + 7, hint = text.find("\n      hint: ");
+    const std::string message = text.substr(start, text.find('\n', start) - start);
+    return hint == std::string::npos ? message : message + " | " + text.substr(hint + 13, text.rfind('\n') - hint - 13);
+  }
+  return "no error";
+}
+
+TEST(DatasetKeys, RulesBesideAFinishedDataset) {
+  const auto beside = [](const std::string& rule, const std::string& more = "") {
+    return one(model + "data: {dataset: d" + (rule.empty() ? "" : ", " + rule) + "}\n" + more + train);
+  };
+  EXPECT_EQ(beside("sequence_length: 64, seed: 3, shuffle: false"), "no error");
+  EXPECT_EQ(
+      beside("privacy: {action: replace}"),
+      "data.privacy.action has no effect beside data.dataset: the dataset stays as it was built | give it to plumb "
+      "data build with data.sources, or remove it");
+  const std::pair<const char*, const char*> rules[] = {{"clean: {repair: true}", "data.clean.repair"},
+                                                       {"dedup: {exact: true}", "data.dedup.exact"},
+                                                       {"packing: none", "data.packing"},
+                                                       {"too_long: error", "data.too_long"},
+                                                       {"strict: true", "data.strict"},
+                                                       {"threads: 2", "data.threads"}};
+  for (const auto& [rule, key] : rules) {
+    EXPECT_THAT(beside(rule), HasSubstr(std::string(key) + " has no effect beside data.dataset")) << rule;
+    // With sources of its own to build, the rule is for them.
+    EXPECT_EQ(beside(std::string(rule) + ", validation: [{path: v}]"), "no error") << rule;
+    EXPECT_EQ(beside(std::string(rule) + ", replay: {share: 10%, sources: [{path: g}]}"), "no error") << rule;
+    EXPECT_THAT(beside(std::string(rule) + ", replay: {share: 10%, dataset: g}"), HasSubstr("has no effect")) << rule;
+  }
+  EXPECT_THAT(beside("decontaminate: {action: drop, sets: [{name: s, path: s.jsonl, format: text}]}"),
+              HasSubstr("has no effect beside data.dataset"));
+  const std::string tune = "model: {base: b}\ndata: {dataset: d}\n" + train;
+  EXPECT_THAT(one(tune + "method: {loss_on: all}\n", Purpose::tune), HasSubstr("what is trained on was decided"));
+  EXPECT_THAT(one(tune + "tokenizer: {special_in_text: token}\n", Purpose::tune), HasSubstr("has no effect beside"));
+  const auto loaded =
+      load_config_text(model + "data: {dataset: d, validation: [{path: v}], privacy: {action: replace}}\n" + train,
+                       "a.yaml", "/", {}, Purpose::train);
+  EXPECT_THAT(loaded.warnings, testing::ElementsAre("data.privacy holds for what is built here, not for data.dataset, "
+                                                    "which stays as it is"));
+}
+
+}  // namespace
+}  // namespace plumb::config
