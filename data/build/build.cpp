@@ -11,6 +11,7 @@
 #include "data/build/commit.h"
 #include "data/build/passed_over.h"
 #include "data/ordered_pool.h"
+#include "data/store/store.h"
 
 namespace plumb::data {
 
@@ -186,7 +187,8 @@ fs::path Dataset::build(const BuildRequest& request, const Tokenizer& tokenizer,
 
 // The manifest begins with the identity, and the other part's differs from it in what it holds alone.
 fs::path Dataset::held_out_of(const fs::path& folder) {
-  const json manifest = core::parse_json_file(folder / "manifest.json");
+  const auto file = local_file((folder / "manifest.json").string());
+  const json manifest = core::parse_json_file(file.path());
   json identity = json::object();
   for (const auto& [key, value] : manifest.at("content").items()) {
     if (key == "vocab_size") break;
@@ -194,7 +196,7 @@ fs::path Dataset::held_out_of(const fs::path& folder) {
   }
   if (identity.value("part", "") != "train") return {};
   identity["part"] = "validation";
-  const fs::path named = fs::absolute(folder).lexically_normal();
+  const fs::path named = is_remote(folder.string()) ? folder : fs::absolute(folder).lexically_normal();
   return folder_of((named.has_filename() ? named : named.parent_path()).parent_path(), identity);
 }
 

@@ -160,11 +160,21 @@ fs::path train_bpe(const config::Loaded& loaded, const data::SpecialTokens& spec
   return folder;
 }
 
+bool is_dataset(const fs::path& folder) {
+  const auto manifest = folder / "manifest.json";
+  if (!data::is_remote(folder.string())) return fs::exists(manifest);
+  try {
+    return data::Store::of(manifest.string())->stat(manifest.string()).bytes > 0;
+  } catch (const Error&) {  // the dataset beside it was read a moment ago: it is this one that is missing
+    return false;
+  }
+}
+
 // The held-out documents of a finished dataset, if they were built too.
 fs::path held_out_of(const fs::path& dataset) {
   data::Dataset::open(dataset);  // a damaged one is named before anything else
   const auto folder = data::Dataset::held_out_of(dataset);
-  if (folder.empty() || fs::exists(folder / "manifest.json")) return folder;
+  if (folder.empty() || is_dataset(folder)) return folder;
   core::say(
       fmt::format("warning   documents were held out of {}, but {} with them is not beside it: no validation.loss",
                   dataset.string(), folder.filename().string()));
