@@ -63,5 +63,16 @@ TEST(DatasetKeys, RulesBesideAFinishedDataset) {
                                                     "which stays as it is"));
 }
 
+// Groups and sections as well as keys.
+TEST(DatasetKeys, AcceptedChanges) {
+  const auto accepting = [](const std::string& keys) {
+    return one(model +
+               "data: {dataset: d}\ntrain: {steps: 1, global_batch_size: 1, learning_rate: 1, accept_changes: [" +
+               keys + "]}\n");
+  };
+  EXPECT_EQ(accepting("data.dedup, tokenizer, train.seed"), "no error");
+  EXPECT_EQ(accepting("data.dedupe"), "unknown key data.dedupe | did you mean data.dedup?");
+}
+
 }  // namespace
 }  // namespace plumb::config
