@@ -70,8 +70,8 @@ void collect_local(const fs::path& folder, const Match& match, std::vector<Found
   }
 }
 
-// A character is a character, not a byte: ? and [가-힣] in a name of any script. Names that are no UTF-8, and machines
-// without that locale, have bytes.
+// A character is a character, not a byte: ? and [가나] in a name of any script (not [가-힣]: C.UTF-8 orders nothing).
+// Names that are no UTF-8, and machines without that locale, have bytes.
 bool matches(const std::string& pattern, const std::string& name, int flags) {
   static const locale_t utf8 = ::newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
   const locale_t before = utf8 ? ::uselocale(utf8) : nullptr;

@@ -241,7 +241,7 @@ TEST(Mistakes, Paths) {
             "the command line, where the shell does it");
   EXPECT_EQ(with("output: {folder: ~bob/x}"),
             "expected a path, found \"~bob/x\" | only ~/ is known, the home folder of this user");
-  EXPECT_EQ(one(model + "data: {dataset: s3://b/x}\n" + train),
+  EXPECT_EQ(with("output: {folder: s3://b/x}"),
             "expected a local path, found \"s3://b/x\" | objects of a store are read as sources, datasets and "
             "evaluation sets only");
   EXPECT_EQ(

@@ -208,7 +208,7 @@ TEST(Decontamination, CountsAndIdentity) {
 
 TEST(Decontamination, ADocumentIsDescribedByItsLargestPassages) {
   const Contamination report(section("report", 8), {{"rivers", {kItem}}, {"short", {"a b c d e f g h i j k l"}}});
-  std::string text = "Which river flows through the old town, said he. ";
+  std::string text = "Which river flows through the old town of, said he. ";
   for (int i = 0; i < 20; ++i) text += "a b c d e f g h i. And then: ";
   text += kItem;
   const auto done = check(report, text);
