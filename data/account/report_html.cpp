@@ -56,7 +56,8 @@ std::string amounts_table(const std::string& what, const json& amounts, const js
       rest_documents += n, rest_bytes += bytes;
     }
   }
-  if (other.is_array() && other.size() == 2) rest_documents += other[0].get<int64_t>(), rest_bytes += other[1].get<int64_t>();
+  if (other.is_array() && other.size() == 2)
+    rest_documents += other[0].get<int64_t>(), rest_bytes += other[1].get<int64_t>();
   if (rest_documents > 0) {
     rows.push_back(
         {"others", html::number(rest_documents), html::share(rest_documents, documents), html::number(rest_bytes)});
