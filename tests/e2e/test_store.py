@@ -49,7 +49,8 @@ class ParquetSource(Built):
     def account(self, path, **source):
         """What `plumb data report` says of a dataset of this file, but for the file itself."""
         name = path.replace(".", "-")
-        done = self.build([{"path": str(self.folder / path), "name": "s", **source}], name)
+        done = self.build([{"path": str(self.folder / path), "name": "s", **source}], name,
+                          words=["data.sequence_length=512", "model.max_position_embeddings=512"])
         dataset = [line.split()[-1] for line in done.stdout.splitlines() if line.strip().startswith("folder")][-1]
         subprocess.run([PLUMB, "data", "report", dataset, "--out", name + "-report"], cwd=self.folder, check=True, capture_output=True)
         report = json.loads((self.folder / (name + "-report") / "report.json").read_text())
@@ -207,7 +208,7 @@ class ObjectStore(Built):
         self.assertIn("blocks.bin", fetched)
         # Gone on from a checkpoint, with the dataset fetched anew into an empty cache.
         shutil.rmtree(self.folder / "there/cache/objects")
-        self.assertEqual(len(self.train("there", remote, ["train.steps=14"])), 14)
+        self.assertEqual(len(self.train("there", remote, ["train.steps=14", "train.accept_changes=[train.steps]"])), 14)
 
     def test_a_dataset_in_the_store_is_inspected_reported_and_traced(self):
         remote, local = self.dataset()
