@@ -159,6 +159,8 @@ std::string pattern_of_tiktoken(const std::string& pattern, const std::string& w
   for (size_t i = 0; i < pattern.size(); ++i) {
     const char c = pattern[i];
     if (escaped || c == '\\') {
+      const bool named = escaped && std::string_view("pPxN").find(c) != std::string_view::npos;  // \p{L}: no count
+      if (named && pattern.compare(i + 1, 1, "{") == 0) i = std::min(pattern.find('}', i), pattern.size() - 1);
       escaped = !escaped;
       continue;
     }
