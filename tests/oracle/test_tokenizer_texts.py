@@ -131,7 +131,7 @@ class Compare(unittest.TestCase):
 class WholeTexts(Compare):
     @unittest.skipUnless(SHARED.exists(), "needs ../shared")
     def test_published_files(self):
-        texts = shared_texts() + texts_with_line_ends(60, 1, 100) + code_points_beside_line_ends(29)
+        texts = shared_texts() + texts_with_line_ends(30, 1) + code_points_beside_line_ends(61)
         files = sorted((SHARED / "tokenizers").glob("*.json"))
         self.assertGreaterEqual(len(files), 5)
         for file in files:
