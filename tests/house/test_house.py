@@ -1,4 +1,5 @@
 """The rules of the house: lengths, arrows between rooms, format, and configurations that are accepted."""
+import json
 import os
 import re
 import shutil
@@ -123,6 +124,17 @@ class Configurations(unittest.TestCase):
     def setUp(self):
         if not Path(PLUMB).exists():
             self.skipTest("plumb is not built")
+
+    def test_what_one_script_switches_off_does_not_stay_off(self):
+        """CMake caches -D: scripts/demo builds without the tests, and scripts/test configures the same folder after it. A
+        preset that names the variable sets it again at every configuration."""
+        presets = json.loads((ROOT / "CMakePresets.json").read_text())["configurePresets"]
+        named = set.intersection(*(set(p["cacheVariables"]) for p in presets if "inherits" not in p))
+        for script in sorted(p for p in (ROOT / "scripts").iterdir() if p.is_file()):
+            for line in script.read_text(encoding="utf-8").splitlines():
+                if "configure_and_build" in line and "build/release" in line:
+                    given = set(re.findall(r"-D(\w+)=", line))
+                    self.assertLessEqual(given, named, f"{script.name}: {line.strip()}")
 
     def test_every_example_is_accepted(self):
         examples = sorted((ROOT / "configs").rglob("*.yaml"))
