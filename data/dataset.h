@@ -65,6 +65,7 @@ struct Sample {
   std::vector<float> weight;
   uint64_t id = 0;
 };
+uint64_t tokens_hash(const Sample&);  // of ids and weights, as the document table keeps it
 
 struct BuildProgress {
   std::string phase;
@@ -109,6 +110,8 @@ class Dataset {
   virtual std::string text_file(const std::string& name) const;
   virtual TokenizerPtr tokenizer() const;  // that made it
   virtual void verify() const {}           // every byte of every file
+  // Its tokens and weights hashed again: Error(bad_input) if they are not those that were stored as this document.
+  virtual void verify_document(int64_t) const {}
   // Tokens [begin, begin + ids.size()) of a document; weights may be empty (not wanted) or as long as ids.
   virtual void read(int64_t document, int64_t begin, std::span<int32_t> ids, std::span<float> weights) const = 0;
   // Documents in a packed row (before shuffling), for inspection and lineage.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/error.h"
+#include "core/hash.h"
 #include "data/dataset.h"
 
 namespace plumb::data {
@@ -72,6 +73,11 @@ Sample make_sample(const Record& record, const std::string& format, const Tokeni
                "take the row out, or method.loss_on: all");
   }
   return sample;
+}
+
+uint64_t tokens_hash(const Sample& sample) {
+  const uint64_t weights = core::xxh3(std::as_bytes(std::span(sample.weight)));
+  return core::xxh3(std::as_bytes(std::span(sample.ids)), weights);
 }
 
 }  // namespace plumb::data

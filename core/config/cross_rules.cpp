@@ -233,9 +233,8 @@ class Rules {
     if (dataset && has("data.validation_share"))
       error("data.validation_share", "data.validation_share has no effect beside data.dataset",
             "the dataset was built with its held-out documents; remove it");
-    const bool builds = !config_.data.validation.empty() || has("data.replay.sources") || has("tokenizer.extend");
     for (const std::string group : {"data.clean", "data.privacy", "data.dedup", "data.decontaminate"})
-      if (dataset && builds && reading_.find(group))
+      if (dataset && !nothing_is_built(config_) && reading_.find(group))
         derived_.warnings.push_back(group +
                                     " holds for what is built here, not for data.dataset, which stays as it is");
     replay();

@@ -16,6 +16,9 @@ struct Pointless {
   const char* hint;
 };
 
+// Of data.dataset with neither replay, validation nor vocabulary sources beside it, which data rules would hold for.
+bool nothing_is_built(const Config& config);
+
 std::vector<Pointless> pointless_clean();    // those of data.clean
 std::vector<Pointless> pointless_dataset();  // those that only a build reads, beside data.dataset
 

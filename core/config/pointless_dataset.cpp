@@ -1,16 +1,11 @@
 #include "core/config/pointless.h"
 
 namespace plumb::config {
-namespace {
-
-// With replay, validation or vocabulary sources beside the dataset, the rules hold for those.
 bool nothing_is_built(const Config& config) {
   const auto& data = config.data;
   return !data.dataset.empty() && data.validation.empty() && (!data.replay || data.replay->sources.empty()) &&
          !config.tokenizer.extend;
 }
-
-}  // namespace
 
 // Who writes them beside a finished dataset may believe that it is cleaned and redacted.
 std::vector<Pointless> pointless_dataset() {

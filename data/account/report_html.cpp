@@ -40,29 +40,34 @@ std::string counts_table(const std::string& what, const std::string& unit, const
   return html::table(rows);
 }
 
-// {name: [documents, bytes]}
-std::string amounts_table(const std::string& what, const json& amounts, const json& other, int64_t documents) {
-  std::vector<std::pair<std::string, json>> all;
-  for (const auto& [name, amount] : amounts.items()) all.emplace_back(name, amount);
-  std::stable_sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.second[1] > b.second[1]; });
-  Rows rows = {{what, "documents", "share", "bytes"}};
-  int64_t rest_documents = 0, rest_bytes = 0;
-  for (size_t i = 0; i < all.size(); ++i) {
-    const auto n = all[i].second[0].get<int64_t>(), bytes = all[i].second[1].get<int64_t>();
+// Of `rows`, each of name, documents, bytes and largest first, the first ones, and the rest as one with `rest`.
+std::string amounts_table(const std::string& what, const json& rows, int64_t documents,
+                          const json& rest = json::array({0, 0})) {
+  Rows table = {{what, "documents", "share", "bytes"}};
+  int64_t rest_documents = rest[0].get<int64_t>(), rest_bytes = rest[1].get<int64_t>();
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const auto name = rows[i][0].get<std::string>();
+    const auto n = rows[i][1].get<int64_t>(), bytes = rows[i][2].get<int64_t>();
     if (i < kMostRows) {
-      rows.push_back({all[i].first.empty() ? "(not stated)" : all[i].first, html::number(n), html::share(n, documents),
-                      html::number(bytes)});
+      table.push_back(
+          {name.empty() ? "(not stated)" : name, html::number(n), html::share(n, documents), html::number(bytes)});
     } else {
       rest_documents += n, rest_bytes += bytes;
     }
   }
-  if (other.is_array() && other.size() == 2)
-    rest_documents += other[0].get<int64_t>(), rest_bytes += other[1].get<int64_t>();
   if (rest_documents > 0) {
-    rows.push_back(
+    table.push_back(
         {"others", html::number(rest_documents), html::share(rest_documents, documents), html::number(rest_bytes)});
   }
-  return html::table(rows);
+  return html::table(table);
+}
+
+// {name: [documents, bytes]} as such rows.
+json largest_first(const json& amounts) {
+  std::vector<json> rows;
+  for (const auto& [name, amount] : amounts.items()) rows.push_back({name, amount[0], amount[1]});
+  std::stable_sort(rows.begin(), rows.end(), [](const json& a, const json& b) { return a[2] > b[2]; });
+  return rows;
 }
 
 std::string documents_table(const json& totals) {
@@ -230,14 +235,15 @@ std::string report_html(const Account& account) {
   body += html::section("Lines removed", counts_table("reason", "lines", clean["lines_removed"]));
   body += html::section("Repairs", counts_table("repair", "times", clean["repairs"]));
   body += html::section("Left out by readers", counts_table("kind", "bytes", report["left_out"]));
-  body += html::section("Languages", amounts_table("language", report["languages"], {}, kept) +
-                                         amounts_table("language as its source states it",
-                                                       report.value("stated_languages", json::object()), {}, kept));
+  body += html::section("Languages",
+                        amounts_table("language", largest_first(report["languages"]), kept) +
+                            amounts_table("language as its source states it",
+                                          largest_first(report.value("stated_languages", json::object())), kept));
   body += html::section("Personal data and secrets, never their values",
                         counts_table("kind", "found", report["privacy"]["found"]));
   body += html::section("Duplicates", duplicates_part(report["duplicates"]));
   body += html::section("Evaluation sets in the documents", contamination_part(report["decontamination"]));
-  body += html::section("Domains", amounts_table("domain", report["domains"], report["other_domains"], kept));
+  body += html::section("Domains", amounts_table("domain", report["domains"], kept, report["other_domains"]));
   if (!report["rules"].empty()) {
     body += html::section("Settings", "<pre>" + html::escaped(report["rules"].dump(2)) + "</pre>\n");
   }

@@ -30,6 +30,17 @@ json amounts_json(const std::map<std::string, Shape::Amount>& amounts) {
   return object;
 }
 
+// Rows, largest first, since json looks a key of an ordered object up among all that stand before it.
+json domains_json(const std::map<std::string, Shape::Amount>& domains) {
+  std::vector<const std::pair<const std::string, Shape::Amount>*> all;
+  for (const auto& domain : domains) all.push_back(&domain);
+  std::stable_sort(all.begin(), all.end(),
+                   [](const auto* a, const auto* b) { return a->second.bytes > b->second.bytes; });
+  json rows = json::array();
+  for (const auto* domain : all) rows.push_back({domain->first, domain->second.documents, domain->second.bytes});
+  return rows;
+}
+
 Shape::Amount amount_from(const json& cells) { return {cells.at(0).get<int64_t>(), cells.at(1).get<int64_t>()}; }
 
 void add_amount(Shape::Amount& to, const Shape::Amount& from) {
@@ -106,7 +117,7 @@ Shape& Shape::operator+=(const Shape& other) {
 json Shape::json() const {
   return {{"languages", amounts_json(languages)},
           {"stated_languages", amounts_json(stated_languages)},
-          {"domains", amounts_json(domains)},
+          {"domains", domains_json(domains)},
           {"other_domains", {other_domains.documents, other_domains.bytes}},
           {"bytes", bytes},
           {"tokens", tokens}};
@@ -118,7 +129,9 @@ Shape Shape::from_json(const nlohmann::ordered_json& object) {
   for (const auto& [key, cells] : object.at("stated_languages").items()) {
     shape.stated_languages[key] = amount_from(cells);
   }
-  for (const auto& [key, cells] : object.at("domains").items()) shape.domains[key] = amount_from(cells);
+  for (const auto& row : object.at("domains")) {
+    shape.domains[row.at(0).get<std::string>()] = {row.at(1).get<int64_t>(), row.at(2).get<int64_t>()};
+  }
   shape.other_domains = amount_from(object.at("other_domains"));
   shape.bytes = object.at("bytes").get<decltype(shape.bytes)>();
   shape.tokens = object.at("tokens").get<decltype(shape.tokens)>();

@@ -22,13 +22,13 @@ namespace plumb::data {
 
 static_assert(std::endian::native == std::endian::little, "shards are little-endian");
 
-inline constexpr int kDatasetVersion = 2;
+inline constexpr int kDatasetVersion = 3;
 inline constexpr uint64_t kBlock = uint64_t{1} << 20;
 
 struct FileHeader {
   char magic[8];  // "PLUMBDAT"
   uint32_t version;
-  uint32_t element_bytes;     // tokens 2 or 4, weights 0 (bits), documents 32, spans 16, rows 8
+  uint32_t element_bytes;     // tokens 2 or 4, weights 0 (bits), documents 40, spans 16, rows 8
   uint64_t part;              // the NNNNN of the name
   char tokenizer_digest[64];  // sha256, hex
   uint64_t reserved[5];
@@ -38,12 +38,13 @@ static_assert(sizeof(FileHeader) == 128);
 struct DocumentEntry {
   uint64_t first_token;  // in the part
   uint64_t id;
-  uint64_t line;  // where it begins in its file, from 1; 0: the file is the document
-  uint32_t file;  // line of sources.jsonl, from 0
+  uint64_t tokens_hash;  // tokens_hash() of its sample, so that a reading can be told to be of these tokens
+  uint64_t line;         // where it begins in its file, from 1; 0: the file is the document
+  uint32_t file;         // line of sources.jsonl, from 0
   uint16_t source;
   uint16_t trained_whole;  // 1: every token but the first has a loss; 0: weights-*.bin says which
 };
-static_assert(sizeof(DocumentEntry) == 32);
+static_assert(sizeof(DocumentEntry) == 40);
 
 struct RowSpan {
   uint64_t document;  // in the part

@@ -11,7 +11,7 @@ namespace plumb::data {
 namespace {
 
 using json = nlohmann::ordered_json;
-constexpr const char* kFormat = "plumb-dataset-2";
+const std::string kFormat = "plumb-dataset-" + std::to_string(kDatasetVersion);
 constexpr uint64_t kLargestManifest = uint64_t{512} << 20;
 constexpr const char* kAgain = "remove the dataset's folder and build it again";
 
@@ -163,7 +163,7 @@ Manifest read_manifest(const std::filesystem::path& file, const std::filesystem:
   const json whole = core::parse_json_file(file, kLargestManifest);
   const Fields top(whole, path);
   if (top.text("format") != kFormat) {
-    fail_input(path, "expected the format " + std::string(kFormat) + ", found " + top.text("format").substr(0, 40),
+    fail_input(path, "expected the format " + kFormat + ", found " + top.text("format").substr(0, 40),
                "it was built by another version of plumb: plumb data build CFG builds it again");
   }
   const json& content = top.at("content", json::value_t::object);

@@ -242,6 +242,16 @@ Sample ShardDataset::sample(int64_t document) const {
   return sample;
 }
 
+void ShardDataset::verify_document(int64_t document) const {
+  const auto [place, index] = find(document);
+  const uint64_t expected = entry(*place, index).tokens_hash, found = tokens_hash(sample(document));
+  if (found == expected) return;
+  fail_input(folder_ / place->tokens->file->name,
+             fmt::format("document {} ({}): expected tokens whose XXH3 is {:016x}, found {:016x}", document,
+                         document_where(document), expected, found),
+             "plumb data inspect --verify tells whether the dataset is whole; build it again");
+}
+
 void ShardDataset::read(int64_t document, int64_t begin, std::span<int32_t> ids, std::span<float> weights) const {
   const auto [place, index] = find(document);
   const auto length = static_cast<int64_t>(tokens_of(*place, index)), count = static_cast<int64_t>(ids.size());

@@ -37,6 +37,7 @@ class ShardDataset : public Dataset {
   std::string text_file(const std::string& name) const override;
   TokenizerPtr tokenizer() const override;
   void verify() const override;
+  void verify_document(int64_t document) const override;
   void read(int64_t document, int64_t begin, std::span<int32_t> ids, std::span<float> weights) const override;
   std::vector<Span> row(int64_t row) const override;
   std::vector<int64_t> rows_of(int64_t document) const override;

@@ -51,7 +51,7 @@ void PartWriter::add(const Sample& sample, const Origin& origin, bool split) {
   if (!token_file_) open_all();
   bool whole = true;
   for (size_t i = 1; i < sample.weight.size(); ++i) whole &= sample.weight[i] == 1.0f;
-  const DocumentEntry entry{tokens_, sample.id, origin.line, origin.file, origin.source, whole};
+  const DocumentEntry entry{tokens_, sample.id, tokens_hash(sample), origin.line, origin.file, origin.source, whole};
   document_file_->write(&entry, sizeof entry);
   const auto length = static_cast<int64_t>(sample.ids.size());
   if (packer_ && length > options_.sequence_length && !split) fail_internal("a document longer than a row");
@@ -78,7 +78,7 @@ std::vector<HashedFile> PartWriter::finish() {
     if (tokens_ % 8 != 0) weight_file_->write(&bits_, 1);
     done.push_back(weight_file_->finish());
   }
-  const DocumentEntry end{tokens_, 0, 0, 0, 0, 0};
+  const DocumentEntry end{tokens_, 0, 0, 0, 0, 0, 0};
   document_file_->write(&end, sizeof end);
   done.push_back(document_file_->finish());
   if (packer_) {

@@ -3,9 +3,12 @@
 #include <sys/wait.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <set>
 
 #include "core/files.h"
+#include "core/json.h"
+#include "data/shards/writer.h"
 #include "data_files.h"
 #include "fake_tokenizer.h"
 
@@ -239,6 +242,44 @@ TEST_F(BuildLimitsTest, AFolderWithoutAManifestIsReplaced) {
   for (const auto& entry : fs::directory_iterator(folder_ / "cache")) {
     EXPECT_FALSE(entry.path().filename().string().starts_with(".removed")) << entry.path();
   }
+}
+
+// The same dataset with other bytes in a file, in order as far as its own hashes go.
+void sign_again(const fs::path& folder, const std::string& changed, const std::function<void(std::string&)>& change) {
+  auto content = core::parse_json_file(folder / "manifest.json")["content"];
+  std::vector<HashedFile> files;
+  for (const auto& file : content["files"]) {
+    const auto name = file[0].get<std::string>();
+    auto bytes = core::read_text(folder / name);
+    if (name == changed) change(bytes);
+    files.push_back(write_hashed(folder, name, bytes));
+  }
+  std::vector<PartCounts> parts;
+  for (const auto& part : content["parts"]) parts.push_back({part[0], part[1], part[2], part[3], part[4]});
+  write_manifest(folder, content, parts, files);
+}
+
+TEST_F(BuildLimitsTest, TokensOfAnotherDocumentAreFound) {
+  auto chats = source(write("chats.jsonl",
+                            R"({"messages":[{"role":"user","content":"ask"},{"role":"assistant","content":"say"}]})"
+                            "\n"));
+  chats.format = "messages";
+  const auto folder =
+      build(request({source(write("rows.jsonl", "{\"text\":\"one\"}\n{\"text\":\"two\"}\n")), chats}, 16));
+  const auto whole = Dataset::open(folder);
+  ASSERT_EQ(whole->documents(), 3);
+  for (int64_t document = 0; document < 3; ++document) whole->verify_document(document);
+  // The first two documents change their tokens, which have the same length; every block is as the manifest says.
+  sign_again(folder, "tokens-00000.bin", [&](std::string& bytes) {
+    const auto width = (bytes.size() - sizeof(FileHeader)) / static_cast<size_t>(whole->sample(0).ids.size() * 2);
+    const auto length = width * whole->sample(0).ids.size();
+    std::swap_ranges(bytes.begin() + sizeof(FileHeader), bytes.begin() + sizeof(FileHeader) + static_cast<long>(length),
+                     bytes.begin() + sizeof(FileHeader) + static_cast<long>(length));
+  });
+  const auto swapped = Dataset::open(folder);
+  swapped->verify();
+  EXPECT_THAT(error_of([&] { swapped->verify_document(1); }),
+              testing::HasSubstr("tokens-00000.bin: error: document 1 (rows.jsonl:2): expected tokens whose XXH3 is"));
 }
 
 // Documents are compared with evaluation items after cleaning and privacy: the items must have gone the same way.

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <set>
 
 #include "core/files.h"
@@ -252,7 +253,9 @@ TEST_F(BuildTest, TheAccountSaysWhatBecameOfEveryDocument) {
   EXPECT_THAT(largest["dropped"][0].get<std::string>(), testing::StartsWith("plain.jsonl:"));
   EXPECT_EQ(told["privacy"]["found"]["email"], 2);
   EXPECT_EQ(told["domains"].size(), 5u);
-  EXPECT_TRUE(told["domains"].contains("site3.co.kr")) << told["domains"].dump();
+  EXPECT_TRUE(std::any_of(told["domains"].begin(), told["domains"].end(), [](const auto& row) {
+    return row[0] == "site3.co.kr";
+  })) << told["domains"].dump();
   int64_t lengths = 0;
   for (const auto& count : told["lengths"]["tokens"]) lengths += count.get<int64_t>();
   EXPECT_EQ(lengths, report.kept);

@@ -73,17 +73,16 @@ void print_readings(const std::vector<Lineage::Reading>& readings) {
 // Every document once: its tokens as they lie in the dataset, hashed again.
 void print_verified(const Lineage& lineage, const std::vector<Lineage::Reading>& readings) {
   std::set<std::pair<std::string, int64_t>> seen;
-  int64_t texts = 0, blocks = 0;
+  int64_t documents = 0, texts = 0;
   for (const auto& [step, piece] : readings) {
     if (!seen.emplace(piece.part, piece.document).second) continue;
-    (lineage.verify(piece) == Lineage::Verified::text ? texts : blocks)++;
+    ++documents, texts += lineage.verify(piece);
   }
-  std::cout << fmt::format("verified  {} documents: {} whose tokens decode to the text that was hashed",
-                           core::with_commas(texts + blocks), core::with_commas(texts));
-  if (blocks > 0) {
-    std::cout << fmt::format(", {} by the hashes of their blocks alone (a conversation, or text that was normalised)",
-                             core::with_commas(blocks));
-  }
+  std::cout << fmt::format(
+      "verified  {} {}: their tokens hash to what was stored with them; {} decode to the "
+      "text of their id",
+      core::with_commas(documents), documents == 1 ? "document" : "documents", core::with_commas(texts));
+  if (texts < documents) std::cout << " (a conversation, a normalised or a cut text does not)";
   std::cout << "\n";
 }
 

@@ -181,13 +181,14 @@ const data::Dataset& Lineage::dataset(const Piece& piece) const {
   return rows_->dataset(rows_->locate(piece.position).part);
 }
 
-Lineage::Verified Lineage::verify(const Piece& piece) const {
+bool Lineage::verify(const Piece& piece) const {
+  dataset(piece).verify_document(piece.document);
   const auto sample = dataset(piece).sample(piece.document);
   std::vector<int32_t> ids = sample.ids;
   if (!ids.empty() && tokenizer_->eos() && ids.back() == *tokenizer_->eos()) ids.pop_back();
   if (!ids.empty() && tokenizer_->bos() && ids.front() == *tokenizer_->bos()) ids.erase(ids.begin());
   const std::string text = tokenizer_->decode(ids);
-  return core::xxh3(text, core::xxh3(piece.source)) == piece.id ? Verified::text : Verified::tokens;
+  return core::xxh3(text, core::xxh3(piece.source)) == piece.id;
 }
 
 }  // namespace plumb::run
