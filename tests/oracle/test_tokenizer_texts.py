@@ -21,7 +21,7 @@ import sentencepiece  # noqa: E402
 import tiktoken  # noqa: E402
 import tiktoken_ext.openai_public as openai_public  # noqa: E402
 import tokenizer_kinds  # noqa: E402
-from test_tokenizer import PLUMB, SHARED, fuzz, made_here, shared_texts  # noqa: E402
+from test_tokenizer import PLUMB, SHARED, fuzz, made_here, shared_texts, their_ids  # noqa: E402
 from test_tokenizer_kinds import training_texts  # noqa: E402
 from test_tokenizer_model_files import corpus, train  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
@@ -106,17 +106,17 @@ class Compare(unittest.TestCase):
         theirs = Tokenizer.from_file(str(file))
         theirs.no_padding()
         theirs.no_truncation()
-        self.check(file, texts, lambda text: theirs.encode(text, add_special_tokens=False).ids,
+        plain = lambda text: their_ids(theirs, [text])[0]  # noqa: E731
+        self.check(file, texts, plain,
                    back=lambda ids: theirs.decode(ids, skip_special_tokens=False), skip=theirs.decode if thorough else None)
         if not thorough:  # a start of the program costs more than what it is asked here
             return
-        self.check(file, texts[-6:], lambda text: theirs.encode(text).ids, options=["--add-special-tokens"])
+        self.check(file, texts[-6:], lambda text: their_ids(theirs, [text], around=True)[0], options=["--add-special-tokens"])
         if theirs.get_added_tokens_decoder():
             theirs.encode_special_tokens = True
-            self.check(file, texts[-6:], lambda text: theirs.encode(text, add_special_tokens=False).ids,
-                       options=["--special-in-text", "text"])
+            self.check(file, texts[-6:], plain, options=["--special-in-text", "text"])
             theirs.encode_special_tokens = False
-        self.check_invalid(file, lambda text: theirs.encode(text, add_special_tokens=False).ids)
+        self.check_invalid(file, plain)
 
     def check_invalid(self, file, theirs, options=()):
         made = [damaged(text, seed) for seed, text in enumerate(texts_with_line_ends(4, 11))]
