@@ -75,6 +75,7 @@ struct RowStream::State {
   // Rows of each part read or skipped before `position`, a place in this stage or at its end.
   std::vector<uint64_t> used(const Stage& stage, uint64_t position) const;
   Permutation permutation(size_t part, uint64_t epoch) const;
+  int64_t row_at(size_t part, uint64_t place) const;
   Located locate(uint64_t position) const;
   void fill_row(uint64_t position, int64_t row, Batch& batch) const;
   std::vector<size_t> used_parts(uint64_t row) const;
@@ -112,14 +113,18 @@ Permutation RowStream::State::permutation(size_t part, uint64_t epoch) const {
                      order_key(static_cast<uint64_t>(options.seed), epoch, dataset.digest()));
 }
 
+int64_t RowStream::State::row_at(size_t part, uint64_t place) const {
+  const auto rows = static_cast<uint64_t>(parts[part].dataset->rows());
+  const uint64_t within = place % rows;
+  return static_cast<int64_t>(options.shuffle ? permutation(part, place / rows)(within) : within);
+}
+
 RowStream::Located RowStream::State::locate(uint64_t position) const {
   const Stage& stage = stage_at(position);
   const auto place = stage.mixture.at(position - stage.segment.from_row + stage.segment.skip);
   const Dataset& dataset = *parts[place.part].dataset;
-  const uint64_t index = stage.before[place.part] + place.index, rows = static_cast<uint64_t>(dataset.rows());
-  const uint64_t epoch = index / rows, within = index % rows;
-  const uint64_t row = options.shuffle ? permutation(place.part, epoch)(within) : within;
-  return {place.part, &dataset, static_cast<int64_t>(row), epoch};
+  const uint64_t index = stage.before[place.part] + place.index;
+  return {place.part, &dataset, row_at(place.part, index), index / static_cast<uint64_t>(dataset.rows())};
 }
 
 RowStream::RowStream(std::vector<Part> parts, DatasetPtr replay_or_null, int64_t sequence_length, Options options)
@@ -179,6 +184,26 @@ std::vector<uint64_t> RowStream::positions(size_t part, int64_t row, uint64_t up
   }
   return found;
 }
+
+std::vector<std::pair<uint64_t, uint64_t>> RowStream::places_read(size_t part, uint64_t up_to) const {
+  std::vector<std::pair<uint64_t, uint64_t>> read;
+  const auto& stages = state_->stages;
+  for (size_t s = 0; s < stages.size() && stages[s].segment.from_row < up_to; ++s) {
+    const auto& segment = stages[s].segment;
+    const uint64_t end = s + 1 == stages.size() ? up_to : std::min(up_to, stages[s + 1].segment.from_row);
+    // What a segment skips is used up, but was not read.
+    const uint64_t first = state_->used(stages[s], segment.from_row)[part], last = state_->used(stages[s], end)[part];
+    if (first == last) continue;
+    if (!read.empty() && read.back().second == first) {
+      read.back().second = last;
+    } else {
+      read.emplace_back(first, last);
+    }
+  }
+  return read;
+}
+
+int64_t RowStream::row_at(size_t part, uint64_t place) const { return state_->row_at(part, place); }
 
 void RowStream::State::fill_row(uint64_t position, int64_t row, Batch& batch) const {
   const auto located = locate(position);

@@ -56,7 +56,11 @@ class RowStream {
   Located locate(uint64_t position) const;
   // The inverse: every position below `up_to` that reads this row, ascending (one an epoch of its part).
   std::vector<uint64_t> positions(size_t part, int64_t row, uint64_t up_to) const;
-  size_t parts() const;  // replay included
+  // What positions below `up_to` read of a part: places [first, second) in its own endless order, epoch after epoch,
+  // ascending.
+  std::vector<std::pair<uint64_t, uint64_t>> places_read(size_t part, uint64_t up_to) const;
+  int64_t row_at(size_t part, uint64_t place) const;  // in the dataset's own order
+  size_t parts() const;                               // replay included
   const Dataset& dataset(size_t part) const;
   const std::string& name(size_t part) const;  // "replay" for replay
 

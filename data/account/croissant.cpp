@@ -48,17 +48,17 @@ std::string media_type(const std::string& name) {
 // Croissant asks for what no build knows; the field stands there and says so.
 constexpr const char* kOpen = "to be stated by the provider";
 
-json file_object(const json& file, size_t number, size_t source) {
+json file_object(const json& file, const std::string& id, const std::string& source_id) {
   const auto name = file.value("name", "");
   json object{{"@type", "cr:FileObject"},
-              {"@id", fmt::format("file-{}", number)},
+              {"@id", id},
               {"name", name},
               {"contentUrl", name},
               {"contentSize", fmt::format("{} B", file.value("bytes", int64_t{0}))},
               {"encodingFormat", media_type(name)}};
   if (const auto sha256 = file.value("sha256", ""); !sha256.empty()) object["sha256"] = sha256;
   if (const auto version = file.value("version", ""); !version.empty()) object["version"] = version;
-  object["containedIn"] = {{"@id", fmt::format("source-{}", source)}};
+  object["containedIn"] = {{"@id", source_id}};
   return object;
 }
 
@@ -88,9 +88,9 @@ std::string pattern_of(const std::string& name) {
   return (slash == std::string::npos ? "*" : "**/*") + (dot == std::string::npos ? "" : name.substr(dot));
 }
 
-json source_set(const json& source, size_t number, const std::set<std::string>& includes) {
+json source_set(const json& source, const std::string& id, const std::set<std::string>& includes) {
   json set{{"@type", "cr:FileSet"},
-           {"@id", fmt::format("source-{}", number)},
+           {"@id", id},
            {"name", source.value("name", "")},
            {"encodingFormat", "text/plain"},
            {"includes", includes},
@@ -115,59 +115,94 @@ json activity(const Account& account) {
           {"prov:wasInformedBy", steps}};
 }
 
+// Sources and files of one dataset. `prefix` keeps ids of several datasets apart: names need not differ.
+void distribute(const Account& account, const std::string& prefix, json& distribution, json& derived) {
+  const auto of_files = sources_of_files(account);
+  const json& sources = account.report["sources"];
+  const auto source_id = [&](size_t s) { return fmt::format("{}source-{}", prefix, s); };
+  for (size_t s = 0; s < sources.size(); ++s) {
+    std::set<std::string> includes;
+    for (size_t f = 0; f < of_files.size(); ++f) {
+      if (of_files[f] == s) includes.insert(pattern_of(account.files[f].value("name", "")));
+    }
+    distribution.push_back(source_set(sources[s], source_id(s), includes));
+  }
+  for (size_t i = 0; i < account.files.size(); ++i) {
+    if (of_files[i] == sources.size()) continue;
+    const auto id = fmt::format("{}file-{}", prefix, i);
+    distribution.push_back(file_object(account.files[i], id, source_id(of_files[i])));
+    derived.push_back({{"@id", id}});
+  }
+}
+
+// What the sources state under a key, each once, in their order.
+json stated(const json& sources, const char* key) {
+  json all = json::array();
+  for (const auto& source : sources) {
+    const auto value = source.value(key, "");
+    if (!value.empty() && std::find(all.begin(), all.end(), value) == all.end()) all.push_back(value);
+  }
+  return all;
+}
+
+// A dataset among several, with what a run read of it.
+json part_of(const json& dataset) {
+  auto text = fmt::format("{}: {} documents, {} tokens", dataset.value("replay", false) ? "replay" : "training data",
+                          dataset.value("documents", int64_t{0}), dataset.value("tokens", int64_t{0}));
+  if (dataset.contains("read")) {
+    text += fmt::format("; {} tokens of it were read, {:.2f} epochs", dataset["read"].value("tokens", int64_t{0}),
+                        dataset["read"].value("epochs", 0.0));
+  }
+  return {{"@type", "sc:Dataset"},
+          {"@id", "plumb:" + dataset.value("digest", "")},
+          {"name", dataset.value("name", "")},
+          {"identifier", dataset.value("digest", "")},
+          {"description", text}};
+}
+
 }  // namespace
 
 json croissant(const Account& account) {
   const json& report = account.report;
   const json& totals = report["totals"];
-  json licenses = json::array(), languages = json::array(), derived = json::array(), distribution = json::array();
-  std::set<std::string> seen;
-  const auto of_files = sources_of_files(account);
-  const json& sources = report["sources"];
-  for (size_t s = 0; s < sources.size(); ++s) {
-    const json& source = sources[s];
-    std::set<std::string> includes;
-    for (size_t f = 0; f < of_files.size(); ++f) {
-      if (of_files[f] == s) includes.insert(pattern_of(account.files[f].value("name", "")));
-    }
-    distribution.push_back(source_set(source, s, includes));
-    if (const auto license = source.value("license", ""); !license.empty() && seen.insert("l" + license).second) {
-      licenses.push_back(license);
-    }
-    if (const auto language = source.value("language", ""); !language.empty() && seen.insert("i" + language).second) {
-      languages.push_back(language);
-    }
+  json derived = json::array(), distribution = json::array(), generated = json::array(), parts = json::array();
+  for (size_t p = 0; p < account.parts.size(); ++p) {
+    distribute(account.parts[p], fmt::format("dataset-{}-", p), distribution, derived);
+    generated.push_back(activity(account.parts[p]));
+    parts.push_back(part_of(report["datasets"][p]));
   }
-  for (size_t i = 0; i < account.files.size(); ++i) {
-    if (of_files[i] == sources.size()) continue;
-    distribution.push_back(file_object(account.files[i], i, of_files[i]));
-    derived.push_back({{"@id", fmt::format("file-{}", i)}});
+  if (account.parts.empty()) {
+    distribute(account, "", distribution, derived);
+    generated = activity(account);
   }
+  const json licenses = stated(report["sources"], "license");
   int64_t found = 0;
   for (const auto& [kind, count] : report["privacy"]["found"].items()) found += count.get<int64_t>();
-  return {{"@context", context()},
-          {"@type", "sc:Dataset"},
-          {"@id", "plumb:" + account.digest},
-          {"conformsTo", "http://mlcommons.org/croissant/1.1"},
-          {"name", account.name},
-          {"description",
-           fmt::format("Training data of {} documents and {} tokens, made from {} files",
-                       totals.value("kept", int64_t{0}), totals.value("tokens", int64_t{0}), derived.size())},
-          {"identifier", account.digest},
-          {"url", kOpen},
-          {"creator", {{"@type", "sc:Organization"}, {"name", kOpen}}},
-          {"datePublished", kOpen},
-          {"license", licenses.empty() ? json(kOpen) : licenses},
-          {"inLanguage", languages},
-          {"rai:dataPreprocessingProtocol", report["rules"].empty() ? "none" : report["rules"].dump()},
-          {"rai:personalSensitiveInformation",
-           report["rules"].contains("privacy")
-               ? fmt::format("{} values found and handled as the protocol says; counts by kind: {}", found,
-                             report["privacy"]["found"].dump())
-               : "not looked for"},
-          {"wasDerivedFrom", derived},
-          {"wasGeneratedBy", activity(account)},
-          {"distribution", distribution}};
+  json all{{"@context", context()},
+           {"@type", "sc:Dataset"},
+           {"@id", "plumb:" + account.digest},
+           {"conformsTo", "http://mlcommons.org/croissant/1.1"},
+           {"name", account.name},
+           {"description",
+            fmt::format("Training data of {} documents and {} tokens, made from {} files",
+                        totals.value("kept", int64_t{0}), totals.value("tokens", int64_t{0}), derived.size())},
+           {"identifier", account.digest},
+           {"url", kOpen},
+           {"creator", {{"@type", "sc:Organization"}, {"name", kOpen}}},
+           {"datePublished", kOpen},
+           {"license", licenses.empty() ? json(kOpen) : licenses},
+           {"inLanguage", stated(report["sources"], "language")},
+           {"rai:dataPreprocessingProtocol", report["rules"].empty() ? "none" : report["rules"].dump()},
+           {"rai:personalSensitiveInformation",
+            report["rules"].contains("privacy")
+                ? fmt::format("{} values found and handled as the protocol says; counts by kind: {}", found,
+                              report["privacy"]["found"].dump())
+                : "not looked for"},
+           {"wasDerivedFrom", derived},
+           {"wasGeneratedBy", generated}};
+  if (!parts.empty()) all["hasPart"] = std::move(parts);
+  all["distribution"] = std::move(distribution);
+  return all;
 }
 
 }  // namespace plumb::data

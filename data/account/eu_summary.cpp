@@ -52,19 +52,30 @@ std::string languages_of(const json& report) {
   return joined;
 }
 
-// The template asks for datasets of at least 3 % of their modality by name, the others together.
+// The template asks for datasets of at least 3 % of their modality by name, the others together. Of a run the shares
+// are those of what it read.
 std::string sources_table(const json& report, bool synthetic) {
-  const int64_t whole = std::max<int64_t>(1, count(report["totals"], "tokens"));
+  const bool joined = report.contains("datasets"), run = report.contains("read");
+  const int64_t whole = std::max<int64_t>(1, count(report[run ? "read" : "totals"], "tokens"));
   std::string out;
   for (const auto& source : report["sources"]) {
     if (source.value("synthetic", false) != synthetic) continue;
-    const double share = 100.0 * static_cast<double>(count(source, "tokens")) / static_cast<double>(whole);
-    out += fmt::format("| {} | {} | {} | {} | {:.1f} % | {} |\n", cell(source.value("name", "")),
-                       cell(source.value("license", "")), core::with_commas(count(source, "kept")),
-                       core::with_commas(count(source, "tokens")), share, share >= 3 ? "yes" : "no");
+    const int64_t tokens = count(source, run ? "tokens_read" : "tokens");
+    const double share = 100.0 * static_cast<double>(tokens) / static_cast<double>(whole);
+    out += fmt::format("| {} |", cell(source.value("name", "")));
+    if (joined) out += fmt::format(" {} |", cell(source.value("dataset", "")));
+    if (run) out += source.value("replay", false) ? " replay |" : " training |";
+    out += fmt::format(" {} | {} | {} |", cell(source.value("license", "")), core::with_commas(count(source, "kept")),
+                       core::with_commas(count(source, "tokens")));
+    if (run) out += fmt::format(" {} |", core::with_commas(tokens));
+    out += fmt::format(" {:.1f} % | {} |\n", share, share >= 3 ? "yes" : "no");
   }
   if (out.empty()) return "None.\n";
-  return "| name | licence | documents | tokens | share | large (3 % or more) |\n|---|---|---|---|---|---|\n" + out;
+  const auto head = fmt::format("| name |{}{} licence | documents | tokens |{} share | large (3 % or more) |\n",
+                                joined ? " dataset |" : "", run ? " used for |" : "", run ? " tokens read |" : "");
+  std::string line = "|";
+  for (auto columns = std::count(head.begin(), head.end(), '|') - 1; columns > 0; --columns) line += "---|";
+  return head + line + "\n" + out;
 }
 
 // The largest tenth of the domains, as for providers that are no SME.
@@ -108,6 +119,20 @@ std::string measures(const json& report) {
   return out.empty() ? "No rule of plumb was switched on.\n" : out;
 }
 
+// What the tables are made from.
+std::string record_of(const Account& account) {
+  const json& report = account.report;
+  if (account.parts.empty()) return fmt::format("of dataset\n`{}`", account.digest);
+  std::string out = report.contains("read") ? fmt::format("of run {} up to step {}, which read the datasets",
+                                                          cell(account.name), core::with_commas(count(report, "steps")))
+                                            : "of the datasets";
+  for (size_t p = 0; p < account.parts.size(); ++p) {
+    const auto& part = account.parts[p];
+    out += fmt::format("{}\n{} `{}`", p > 0 ? "," : "", cell(part.name), part.digest);
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string eu_summary(const Account& account) {
@@ -116,8 +141,8 @@ std::string eu_summary(const Account& account) {
   std::string out = fmt::format(
       "# Summary of training content (draft)\n\nAfter the template for Art. 53(1)(d) of Regulation (EU) 2024/1689. "
       "Tables "
-      "come from the record of dataset\n`{}`. What is marked {} no record can attest.\n\n",
-      account.digest, kPerson);
+      "come from the record {}.\nWhat is marked {} no record can attest.\n\n",
+      record_of(account), kPerson);
   out += "## 1. General information\n\n| | |\n|---|---|\n";
   for (const char* field : {"Provider", "Authorised representative", "Model and version", "Models it depends on",
                             "Date of placement on the Union market", "Latest date of data acquisition"}) {
@@ -129,6 +154,12 @@ std::string eu_summary(const Account& account) {
       size_band(tokens), core::with_commas(tokens), core::with_commas(count(report["totals"], "kept")),
       count(report["tokenizer"], "vocab_size"), report["tokenizer"].value("digest", ""), cell(languages_of(report)),
       kPerson);
+  if (report.contains("read")) {
+    out.pop_back();
+    out += fmt::format("| Read in training, in {} positions | {} tokens |\n\n",
+                       core::with_commas(count(report["read"], "positions")),
+                       core::with_commas(count(report["read"], "tokens")));
+  }
   out += "## 2. Data sources\n\nWhether a source below is public, licensed or another private one (2.1, 2.2): " +
          std::string(kPerson) + "\n\n" + sources_table(report, false) + "\n";
   out += "### 2.3 Crawled and scraped data\n\nCrawlers, their purpose and behaviour, period of collection: " +

@@ -107,15 +107,48 @@ std::string tokens_table(const json& totals) {
   return html::table(rows);
 }
 
-std::string sources_table(const json& sources) {
-  Rows rows = {{"source", "licence", "language", "synthetic", "files", "bytes on disk", "documents", "kept", "tokens"}};
-  for (const auto& source : sources) {
-    rows.push_back({source.value("name", ""), source.value("license", "not stated"), source.value("language", ""),
-                    source.value("synthetic", false) ? "yes" : "no", html::number(count(source, "files")),
-                    html::number(count(source, "bytes_on_disk")), html::number(count(source, "documents")),
-                    html::number(count(source, "kept")), html::number(count(source, "tokens"))});
+// Of several datasets, with what a run read of each.
+std::string datasets_table(const json& report) {
+  if (!report.contains("datasets")) return "";
+  Rows rows = {{"dataset", "digest", "used for", "documents", "tokens", "sequences"}};
+  const bool run = report.contains("read");
+  if (run) {
+    for (const char* heading : {"sequences read", "epochs", "tokens read", "share"}) rows[0].push_back(heading);
   }
-  return html::table(rows, 4);
+  for (const auto& dataset : report["datasets"]) {
+    rows.push_back({dataset.value("name", ""), dataset.value("digest", ""),
+                    dataset.value("replay", false) ? "replay" : "training", html::number(count(dataset, "documents")),
+                    html::number(count(dataset, "tokens")), html::number(count(dataset, "rows"))});
+    if (!run) continue;
+    const json& read = dataset["read"];
+    for (auto& cell :
+         {html::number(count(read, "rows")), fmt::format("{:.2f}", read.value("epochs", 0.0)),
+          html::number(count(read, "tokens")), html::share(count(read, "tokens"), count(report["read"], "tokens"))}) {
+      rows.back().push_back(cell);
+    }
+  }
+  return html::table(rows, 3);
+}
+
+std::string sources_table(const json& report) {
+  Rows rows = {{"source", "licence", "language", "synthetic"}};
+  const bool joined = report.contains("datasets"), run = report.contains("read");
+  if (joined) rows[0].push_back("dataset");
+  for (const char* heading : {"files", "bytes on disk", "documents", "kept", "tokens"}) rows[0].push_back(heading);
+  if (run) rows[0].push_back("tokens read"), rows[0].push_back("share");
+  for (const auto& source : report["sources"]) {
+    auto& row = rows.emplace_back();
+    row = {source.value("name", ""), source.value("license", "not stated"), source.value("language", ""),
+           source.value("synthetic", false) ? "yes" : "no"};
+    if (joined) row.push_back(source.value("dataset", ""));
+    for (const char* key : {"files", "bytes_on_disk", "documents", "kept", "tokens"}) {
+      row.push_back(html::number(count(source, key)));
+    }
+    if (!run) continue;
+    row.push_back(html::number(count(source, "tokens_read")));
+    row.push_back(html::share(count(source, "tokens_read"), count(report["read"], "tokens")));
+  }
+  return html::table(rows, joined ? 5 : 4);
 }
 
 // Entry k counts documents of 2^k to 2^(k+1) - 1.
@@ -211,22 +244,38 @@ std::string contamination_part(const json& contamination) {
   return contaminated_items(contamination) + html::table(rows) + contaminated_documents(contamination);
 }
 
+std::string title_of(const Account& account) {
+  if (account.parts.empty()) return "Dataset " + account.name;
+  return account.report.contains("read") ? "Training data of " + account.name
+                                         : fmt::format("{} datasets", account.parts.size());
+}
+
+std::string heading(const Account& account) {
+  const json& report = account.report;
+  std::string about = fmt::format("part {}, sequences of {}, packing {}, vocabulary {}", report.value("part", ""),
+                                  report.value("sequence_length", 0), report.value("packing", ""),
+                                  report["tokenizer"].value("vocab_size", 0));
+  if (report.contains("read")) {
+    about = fmt::format("{} steps read {} tokens in {} positions; all else below counts each dataset once",
+                        html::number(count(report, "steps")), html::number(count(report["read"], "tokens")),
+                        html::number(count(report["read"], "positions")));
+  } else if (!account.parts.empty()) {
+    about = "each dataset counted once";
+  }
+  return "<h1>" + html::escaped(title_of(account)) + "</h1>\n<p class=d>digest " + html::escaped(account.digest) +
+         "<br>" + html::escaped(about) + "</p>\n";
+}
+
 }  // namespace
 
 std::string report_html(const Account& account) {
   const json& report = account.report;
   const json& totals = report["totals"];
   const int64_t kept = count(totals, "kept"), read = count(totals, "documents");
-  std::string body =
-      "<h1>Dataset " + html::escaped(account.name) + "</h1>\n<p class=d>digest " + html::escaped(account.digest) +
-      "<br>" +
-      html::escaped(fmt::format("part {}, sequences of {}, packing {}, vocabulary {}", report.value("part", ""),
-                                report.value("sequence_length", 0), report.value("packing", ""),
-                                report["tokenizer"].value("vocab_size", 0))) +
-      "</p>\n";
+  std::string body = heading(account) + html::section("Datasets", datasets_table(report));
   body += html::section("Documents", documents_table(totals));
   body += html::section("Tokens", tokens_table(totals));
-  body += html::section("Sources", sources_table(report["sources"]));
+  body += html::section("Sources", sources_table(report));
   body += html::section("Lengths", lengths_picture(report["lengths"]["tokens"], "tokens") +
                                        lengths_picture(report["lengths"]["bytes"], "bytes"));
   body += html::section("Files of kinds that are not read", passed_over_part(report["passed_over"]));
@@ -247,7 +296,7 @@ std::string report_html(const Account& account) {
   if (!report["rules"].empty()) {
     body += html::section("Settings", "<pre>" + html::escaped(report["rules"].dump(2)) + "</pre>\n");
   }
-  return html::page("Dataset " + account.name, body);
+  return html::page(title_of(account), body);
 }
 
 }  // namespace plumb::data

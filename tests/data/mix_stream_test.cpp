@@ -71,6 +71,35 @@ TEST(MixStream, PositionsAreTheInverse) {
   }
 }
 
+// What was read of each part, counted row by row; places of a part that a segment skips were not read.
+TEST(MixStream, PlacesReadAreThoseOfThePositions) {
+  const Sources sources;
+  for (const bool shuffle : {true, false}) {
+    RowStream::Options options{.seed = 9, .shuffle = shuffle};
+    options.plan = {
+        {0, {1, 0, 2}, 0.1, 0}, {700, {1, 1, 1}, 0, 37}, {701, {0, 1, 0}, 0, 0}, {900, {2, 5, 1}, 0.25, 50}};
+    const RowStream stream(sources.parts, sources.general, 64, options);
+    for (const uint64_t up_to : {0, 1, 700, 701, 760, 2000}) {
+      std::vector<std::vector<int64_t>> expected(stream.parts());
+      for (uint64_t t = 0; t < up_to; ++t) {
+        const auto located = stream.locate(t);
+        expected[located.part].push_back(located.row);
+      }
+      for (size_t part = 0; part < stream.parts(); ++part) {
+        std::vector<int64_t> rows;
+        uint64_t last = 0;
+        for (const auto& [begin, end] : stream.places_read(part, up_to)) {
+          EXPECT_TRUE(rows.empty() || begin > last) << "stretches that touch are one";
+          for (uint64_t place = begin; place < end; ++place) rows.push_back(stream.row_at(part, place));
+          last = end;
+        }
+        EXPECT_EQ(rows, expected[part]) << part << " up to " << up_to;
+      }
+    }
+    EXPECT_GE(stream.places_read(0, 2000).size(), 2u) << "what is skipped leaves a gap";
+  }
+}
+
 TEST(MixStream, AStageChangesNothingBeforeIt) {
   const Sources sources;
   RowStream::Options plain{.seed = 4};

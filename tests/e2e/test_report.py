@@ -1,4 +1,4 @@
-"""`plumb data report`: the account of a dataset whose documents were planted, so that every number is known."""
+"""`plumb data report`: the account of a dataset, or of all of a run, whose documents were planted, so that every number is known."""
 import hashlib
 import html.parser
 import json
@@ -262,6 +262,146 @@ class Contaminated(unittest.TestCase):
         self.assertEqual(report["languages"], {})
         self.assertEqual({name: amount[0] for name, amount in report["stated_languages"].items()}, {"en": 7, "": 4})
         self.assertEqual(page.table("language as its source states it")["(not stated)"][0], "4")
+
+
+RUN = """
+model: {family: llama, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 1, num_attention_heads: 2, max_position_embeddings: 64}
+tokenizer: {type: bytes}
+data:
+  sources:
+    - {name: web, path: web.jsonl, format: text, weight: 3, license: CC-BY-4.0}
+    - {name: books, path: books.jsonl, format: text, weight: 1, language: en}
+    - {name: later, path: later.jsonl, format: text, weight: 0}
+  curriculum: [{from: 8 steps, weights: {web: 0, books: 1, later: 1}}]
+  replay: {share: 25%, sources: [{name: web, path: old/web.jsonl, format: text}, {name: chat, path: old/chat.jsonl, format: text}]}
+  sequence_length: 64
+  dedup: {exact: true}
+train: {steps: 12, global_batch_size: 4, micro_batch_size: 2, learning_rate: 1e-3, precision: fp32, schedule: {warmup: 1 steps}}
+parallel: {threads: 1}
+output: {folder: run, name: "a <run>", progress: none, checkpoint: {every: 6 steps, keep_last: 9}}
+eval: {every: none}
+"""
+
+
+class OfARun(unittest.TestCase):
+    """What a run read, dataset by dataset and source by source, against the documents of every step."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        (cls.folder / "config.yaml").write_text(RUN)
+        (cls.folder / "old").mkdir()
+        for name, rows, length in (("web", 40, 30), ("books", 7, 60), ("later", 9, 20), ("old/web", 6, 40), ("old/chat", 30, 9)):
+            texts = (json.dumps({"text": f"{name} {i}: " + "abc " * (i % length + 5), "url": f"https://{name[-4:]}.example.com/{i}"}) for i in range(rows))
+            (cls.folder / f"{name}.jsonl").write_text("".join(text + "\n" for text in texts))
+        cls.plumb("train", "config.yaml")
+        cls.plumb("data", "report", "run")
+        cls.files = {path.name: path.read_text() for path in (cls.folder / "run-report").iterdir()}
+        cls.report = json.loads(cls.files["report.json"])
+
+    @classmethod
+    def plumb(cls, *words, expect=0):
+        done = subprocess.run([PLUMB, *map(str, words)], cwd=cls.folder, capture_output=True, text=True)
+        assert done.returncode == expect, (words, done.stdout, done.stderr)
+        return done.stderr if expect else done.stdout
+
+    def readings(self, pieces):
+        """part -> (rows, {source: tokens}) of these pieces."""
+        parts = {}
+        for piece in pieces:
+            rows, tokens = parts.setdefault(piece["part"], (set(), {}))
+            rows.add(piece["sequence"])
+            tokens[piece["source"]] = tokens.get(piece["source"], 0) + piece["end"] - piece["begin"]
+        return {part: (len(rows), tokens) for part, (rows, tokens) in parts.items()}
+
+    def test_every_token_of_every_step_is_counted(self):
+        pieces = []
+        for step in range(1, 13):
+            self.plumb("data", "lineage", "run", "--step", step, "--json", "step.jsonl")
+            pieces += [json.loads(line) for line in (self.folder / "step.jsonl").read_text().splitlines()]
+        expected = self.readings(pieces)
+        self.assertEqual(sorted(expected), ["books", "later", "replay", "web"])
+        self.assertEqual(self.report["steps"], 12)
+        for dataset in self.report["datasets"]:
+            rows, tokens = expected[dataset["name"]]
+            self.assertEqual((dataset["read"]["rows"], dataset["read"]["tokens"]), (rows, sum(tokens.values())), dataset["name"])
+            self.assertEqual(dataset["read"]["positions"], 64 * rows)
+            self.assertAlmostEqual(dataset["read"]["epochs"], rows / dataset["rows"])
+            self.assertEqual(dataset["replay"], dataset["name"] == "replay")
+            own = {source["name"]: source["tokens_read"] for source in self.report["sources"] if source["dataset"] == dataset["name"]}
+            self.assertEqual(own, tokens)
+        epochs = next(dataset["read"]["epochs"] for dataset in self.report["datasets"] if dataset["name"] == "books")
+        self.assertTrue(epochs > 2 and epochs % 1 > 0, f"{epochs}: whole epochs and a part of one")
+        self.assertEqual(self.report["read"]["rows"], 48)
+        self.assertEqual(self.report["read"]["tokens"], sum(sum(tokens.values()) for _, tokens in expected.values()))
+        # The newest checkpoint says how far.
+        os.rename(self.folder / "run/step-12", self.folder / "step-12")
+        try:
+            self.plumb("data", "report", "run", "--out", "half")
+        finally:
+            os.rename(self.folder / "step-12", self.folder / "run/step-12")
+        half = json.loads((self.folder / "half/report.json").read_text())
+        self.assertEqual({d["name"]: d["read"]["rows"] for d in half["datasets"]},
+                         {part: rows for part, (rows, _) in self.readings(p for p in pieces if p["step"] <= 6).items()} | {"later": 0})
+
+    def test_shares_of_the_summary_are_those_of_what_was_read(self):
+        summary = self.files["eu-summary.md"]
+        rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in summary.split("## 2.")[1].splitlines() if line.startswith("| ")]
+        head, rows = rows[0], [row for row in rows if len(row) == len(rows[0])][1:]
+        self.assertEqual(head, ["name", "dataset", "used for", "licence", "documents", "tokens", "tokens read", "share", "large (3 % or more)"])
+        self.assertEqual([row[:3] for row in rows], [["web", "web", "training"], ["books", "books", "training"], ["later", "later", "training"],
+                                                     ["web", "replay", "replay"], ["chat", "replay", "replay"]])
+        whole = self.report["read"]["tokens"]
+        for row, source in zip(rows, self.report["sources"]):
+            self.assertEqual(row[6], f"{source['tokens_read']:,}")
+            self.assertEqual(row[7], f"{100 * source['tokens_read'] / whole:.1f} %")
+        self.assertAlmostEqual(sum(float(row[7][:-2]) for row in rows), 100, delta=0.3)
+        self.assertIn("of run a &lt;run&gt; up to step 12", summary)
+        self.assertIn(f"| Read in training, in {48 * 64:,} positions | {whole:,} tokens |", summary)
+
+    def test_the_page_names_datasets_and_balances(self):
+        page = Page(self.files["report.html"])
+        self.assertEqual(page.open, [])
+        self.assertIn("Training data of a &lt;run&gt;", self.files["report.html"])
+        datasets = page.table("dataset")
+        self.assertEqual({name: cells[1] for name, cells in datasets.items()},
+                         {"web": "training", "books": "training", "later": "training", "replay": "replay"})
+        documents = {name: int(cells[0].replace(",", "")) for name, cells in page.table("documents").items()}
+        self.assertEqual(documents["read"], sum(n for name, n in documents.items() if name != "read"))
+        self.assertEqual(documents["read"], 40 + 7 + 9 + 6 + 30)
+
+    def test_ids_are_unique_and_every_file_stands_once(self):
+        croissant = json.loads(self.files["croissant.json"])
+        ids = [part["@id"] for part in croissant["distribution"]]
+        self.assertEqual(len(set(ids)), len(ids))
+        files = [part for part in croissant["distribution"] if part["@type"] == "cr:FileObject"]
+        self.assertEqual({f["sha256"] for f in files},
+                         {hashlib.sha256((self.folder / f"{name}.jsonl").read_bytes()).hexdigest() for name in ("web", "books", "later", "old/web", "old/chat")})
+        self.assertEqual(len(files), 5)
+        self.assertTrue(all(f["containedIn"]["@id"] in ids for f in files))
+        self.assertEqual([part["identifier"] for part in croissant["hasPart"]], [dataset["digest"] for dataset in self.report["datasets"]])
+        self.assertIn("replay", croissant["hasPart"][3]["description"])
+
+    def test_datasets_given_by_hand(self):
+        folders = [dataset["folder"] for dataset in json.loads((self.folder / "run/manifest.json").read_text())["datasets"]]
+        self.plumb("data", "report", *folders)
+        report = json.loads((self.folder / "datasets-report/report.json").read_text())
+        self.assertEqual(report["totals"], self.report["totals"])
+        self.assertNotIn("read", report)
+        self.assertFalse(any("tokens_read" in source for source in report["sources"]))
+        self.assertIn("| name | dataset | licence |", (self.folder / "datasets-report/eu-summary.md").read_text())
+        self.assertIn("is given twice", self.plumb("data", "report", folders[0], folders[0], expect=2))
+        self.assertIn("is a run, found among 2 folders", self.plumb("data", "report", "run", folders[0], expect=2))
+        self.plumb("data", "build", "config.yaml", "tokenizer.special_tokens.extra=[<x>]", "output.folder=other")
+        other = max((path for path in (self.folder / "cache").iterdir() if (path / "manifest.json").exists()), key=lambda path: path.stat().st_ctime)
+        refused = self.plumb("data", "report", folders[0], other, expect=2)
+        self.assertIn("expected the tokenizer of", refused)
+        self.assertEqual(refused.count("error:"), 1, refused)
+
+    def test_a_run_without_a_checkpoint_is_refused(self):
+        (self.folder / "begun").mkdir()
+        (self.folder / "begun/resolved.yaml").write_text((self.folder / "run/resolved.yaml").read_text())
+        self.assertIn("has no good checkpoint yet", self.plumb("data", "report", "begun", expect=2))
 
 
 if __name__ == "__main__":

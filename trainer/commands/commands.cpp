@@ -22,7 +22,7 @@ const std::vector<Command>& table() {
       {"export", "MODEL OUT --format hf [--dtype bf16|fp32]", "write what serving engines load", export_},
       {"data build", "CFG", "sources -> tokens, with an account of every document", data_build},
       {"data inspect", "DATASET", "look at the samples of a dataset", data_inspect},
-      {"data report", "DATASET [--out FOLDER]", "its account as HTML and JSON, Croissant, a draft for the EU",
+      {"data report", "RUN|DATASET... [--out FOLDER]", "their account as HTML and JSON, Croissant, a draft for the EU",
        data_report},
       {"data lineage", "RUN --step K|--doc ID", "documents of a step, steps of a document", data_lineage},
       {"data import", "PREFIX OUT --tokenizer FILE", "a dataset from Megatron's .bin and .idx", data_import},

@@ -43,6 +43,12 @@ data::DatasetPtr open_dataset(const nlohmann::ordered_json& entry, const fs::pat
   return dataset;
 }
 
+void add_row(const data::Dataset& dataset, int64_t row, int64_t times, std::map<std::string, int64_t>& tokens) {
+  for (const auto& span : dataset.row(row)) {
+    tokens[dataset.document_source(span.document)] += times * (span.end - span.begin);
+  }
+}
+
 std::optional<uint64_t> parse_id(const std::string& name) {
   uint64_t id = 0;
   if (name.size() != 16) return std::nullopt;
@@ -76,6 +82,9 @@ Lineage Lineage::open(const fs::path& given) {
   if (parts.empty()) fail_input(run / "manifest.json", "names no dataset");
 
   Lineage lineage;
+  lineage.name_ = loaded.config.output.name;
+  for (const auto& part : parts) lineage.nothing_read_.push_back({part.dataset, part.name, false, 0, {}});
+  if (replay) lineage.nothing_read_.push_back({replay, "", true, 0, {}});
   lineage.tokenizer_ = parts[0].dataset->tokenizer();
   data::RowStream::Options options;
   options.seed = loaded.config.data.seed;
@@ -175,6 +184,31 @@ std::vector<Lineage::Reading> Lineage::steps_of(const std::string& name) const {
     return std::pair(a.piece.position, a.piece.begin) < std::pair(b.piece.position, b.piece.begin);
   });
   return readings;
+}
+
+std::vector<Lineage::Amount> Lineage::amounts() const {
+  const auto [last_first, last_count] = positions_of_step(steps_);
+  auto all = nothing_read_;
+  for (size_t part = 0; part < all.size(); ++part) {
+    auto& amount = all[part];
+    const auto rows = static_cast<uint64_t>(amount.dataset->rows());
+    int64_t whole_epochs = 0;
+    for (auto [place, end] : rows_->places_read(part, last_first + last_count)) {
+      amount.rows += static_cast<int64_t>(end - place);
+      while (place < end) {
+        const uint64_t stop = std::min(end, (place / rows + 1) * rows);
+        if (stop - place == rows) {
+          ++whole_epochs, place = stop;
+        } else {
+          for (; place < stop; ++place) add_row(*amount.dataset, rows_->row_at(part, place), 1, amount.tokens);
+        }
+      }
+    }
+    for (uint64_t row = 0; whole_epochs > 0 && row < rows; ++row) {
+      add_row(*amount.dataset, static_cast<int64_t>(row), whole_epochs, amount.tokens);
+    }
+  }
+  return all;
 }
 
 const data::Dataset& Lineage::dataset(const Piece& piece) const {

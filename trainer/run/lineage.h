@@ -1,9 +1,11 @@
-// Which documents a step read, and which steps read a document. Nothing is written per step: the order is a pure
-// function of what the checkpoint carries (seed, digests, plan), so it is computed again, whatever the number of ranks
-// was. What is read on the way is verified against the dataset's digest, which the checkpoint names.
+// Which documents a step read, which steps read a document, and how much was read of each dataset. Nothing is written
+// per step: the order is a pure function of what the checkpoint carries (seed, digests, plan), so it is computed again,
+// whatever the number of ranks was. What is read on the way is verified against the dataset's digest, which the
+// checkpoint names.
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,7 +20,8 @@ class Lineage {
   // an order that is no longer the one that was trained on.
   static Lineage open(const std::filesystem::path& run);
 
-  int64_t steps() const { return steps_; }  // done, as of the newest good checkpoint
+  int64_t steps() const { return steps_; }               // done, as of the newest good checkpoint
+  const std::string& run_name() const { return name_; }  // output.name
 
   struct Piece {
     uint64_t position = 0;  // in the global order of sequences
@@ -41,6 +44,17 @@ class Lineage {
   // shows it. Empty when it was not read; Error(bad_input) when no dataset of the run holds it.
   std::vector<Reading> steps_of(const std::string& name) const;
 
+  // What steps 1 to steps() read of a dataset. Every row of an epoch that is not over is looked up, and every row once
+  // where there was a whole epoch.
+  struct Amount {
+    data::DatasetPtr dataset;
+    std::string name;  // of a weighted source, or empty
+    bool replay = false;
+    int64_t rows = 0;
+    std::map<std::string, int64_t> tokens;  // that had a position, by name of source
+  };
+  std::vector<Amount> amounts() const;  // of every dataset of the run, replay last
+
   // Reads the document's tokens (which verifies their blocks) and hashes them again: Error(bad_input) if they are not
   // those that were stored as this document. True: they decode to the very text whose hash is the id, which a
   // conversation, a normalised text and one cut by the tail rule do not.
@@ -53,6 +67,8 @@ class Lineage {
   Piece piece(uint64_t position, const data::Dataset::Span& span) const;
   const data::Dataset& dataset(const Piece& piece) const;
 
+  std::string name_;
+  std::vector<Amount> nothing_read_;  // the datasets
   data::TokenizerPtr tokenizer_;
   std::unique_ptr<data::RowStream> rows_;
   std::vector<BatchSize> batches_;
