@@ -90,6 +90,7 @@ struct CurriculumStage {
 struct DataSection {
   std::vector<Source> sources;
   std::string dataset, cache;
+  int64_t object_cache = int64_t{64} << 30;  // bytes
   int64_t sequence_length = 2048;
   std::string packing;            // concat best_fit none; resolved from method when not given
   std::string too_long = "drop";  // drop error split

@@ -66,6 +66,7 @@ std::vector<Pointless> all_pointless() {
       {"data.dedup.memory", "data.dedup.exact", [](const Config& c) { return !c.data.dedup.active(); },
        "has an effect only with a kind of deduplication",
        "remove it, or write data.dedup.exact: true, data.dedup.minhash: true or data.dedup.substring: 100"},
+      pointless_objects(),
   };
   for (const auto& more : {pointless_clean(), pointless_dataset()}) rules.insert(rules.end(), more.begin(), more.end());
   return rules;

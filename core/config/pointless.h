@@ -21,5 +21,6 @@ bool nothing_is_built(const Config& config);
 
 std::vector<Pointless> pointless_clean();    // those of data.clean
 std::vector<Pointless> pointless_dataset();  // those that only a build reads, beside data.dataset
+Pointless pointless_objects();               // data.object_cache without a path in a store
 
 }  // namespace plumb::config

@@ -1,6 +1,23 @@
+#include <algorithm>
+
 #include "core/config/pointless.h"
 
 namespace plumb::config {
+namespace {
+
+bool in_store(const std::string& path) { return path.starts_with("s3://"); }
+
+bool reads_objects(const Config& config) {
+  const auto any = [](const auto& list) {
+    return std::any_of(list.begin(), list.end(), [](const auto& each) { return in_store(each.path); });
+  };
+  const auto& data = config.data;
+  return in_store(data.dataset) || any(data.sources) || any(data.validation) || any(data.decontaminate.sets) ||
+         any(config.eval.sets) || (data.replay && (in_store(data.replay->dataset) || any(data.replay->sources)));
+}
+
+}  // namespace
+
 bool nothing_is_built(const Config& config) {
   const auto& data = config.data;
   return !data.dataset.empty() && data.validation.empty() && (!data.replay || data.replay->sources.empty()) &&
@@ -20,6 +37,11 @@ std::vector<Pointless> pointless_dataset() {
                    "has no effect beside data.dataset: what is trained on was decided when it was built",
                    "give it to plumb data build with data.sources, or remove it"});
   return rules;
+}
+
+Pointless pointless_objects() {
+  return {"data.object_cache", "data.sources", [](const Config& c) { return !reads_objects(c); },
+          "has an effect only where something is read from a store (s3://)", "remove it"};
 }
 
 }  // namespace plumb::config

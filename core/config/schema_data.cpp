@@ -96,6 +96,15 @@ std::vector<Key> source_lists() {
        .bind = at<&C::data, &D::cache>,
        .pace = true,
        .peers = "AX dataset_prepared_path | LF tokenized_path"},
+      {.address = "data.object_cache",
+       .type = Type::bytes,
+       .fallback = "64GiB",
+       .meaning = "The most that objects fetched from a store (`s3://`) take below `data.cache`; what was used longest "
+                  "ago goes first.",
+       .bind = at<&C::data, &D::object_cache>,
+       .pace = true,
+       .least = 1 << 20,
+       .peers = "LLF cache_limit"},
   };
 }
 

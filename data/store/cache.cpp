@@ -108,6 +108,22 @@ fs::path own_temporary_folder() {
   return folder;
 }
 
+// Deleting what nobody uses may help.
+class DiskFull : public Error {
+ public:
+  DiskFull(const fs::path& file, const std::string& reason)
+      : Error(ExitCode::out_of_resources, "a fetched object cannot be written: " + reason, file.string()) {}
+};
+
+void write_sidecar(const fs::path& file, const json& value) {
+  try {
+    core::write_text(file, value.dump(1) + "\n");
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::out_of_resources) throw;
+    throw DiskFull(file, error.message());
+  }
+}
+
 class PartFile {
  public:
   explicit PartFile(const fs::path& file) : file_(file) {
@@ -137,8 +153,8 @@ class PartFile {
 
  private:
   [[noreturn]] void fail() const {
-    const bool full = errno == ENOSPC || errno == EDQUOT || errno == EFBIG;
-    throw Error(full ? ExitCode::out_of_resources : ExitCode::bad_input,
+    if (errno == ENOSPC || errno == EDQUOT) throw DiskFull(file_, std::strerror(errno));
+    throw Error(errno == EFBIG ? ExitCode::out_of_resources : ExitCode::bad_input,
                 std::string("a fetched object cannot be written: ") + std::strerror(errno), file_.string());
   }
   fs::path file_;
@@ -153,8 +169,9 @@ struct Evictable {
   bool part = false;
 };
 
-// Everything the sidecars of a folder speak for; what they do not speak for is not ours and does not count.
-std::vector<Evictable> contents(const fs::path& folder) {
+// Everything the sidecars of a folder speak for but one object, what was used longest ago first. What they do not speak
+// for is not ours and does not count.
+std::vector<Evictable> contents(const fs::path& folder, const fs::path& but_part, const fs::path& but_data) {
   std::vector<Evictable> found;
   std::error_code code;
   for (fs::directory_iterator at(folder, code), end; !code && at != end; at.increment(code)) {
@@ -171,9 +188,13 @@ std::vector<Evictable> contents(const fs::path& folder) {
     one.used = used->modified;
     const auto data = identity_of(one.data);
     if (!one.part && (!data || !(*data == sidecar->identity))) continue;
+    if (one.data == but_part || one.data == but_data) continue;
     one.bytes = one.part ? sidecar->identity.bytes : data->bytes;
     found.push_back(std::move(one));
   }
+  std::sort(found.begin(), found.end(), [](const Evictable& a, const Evictable& b) {
+    return a.used != b.used ? a.used < b.used : a.sidecar < b.sidecar;
+  });
   return found;
 }
 
@@ -227,7 +248,7 @@ LocalFile ObjectCache::get(Store& store, const StoreEntry& entry) {
     throw Error(
         ExitCode::out_of_resources,
         fmt::format("the object has {} bytes, the cache of fetched objects may hold {}", entry.bytes, options_.limit),
-        entry.path, "copy it to a local folder and name that, or cut it into several objects");
+        entry.path, "a larger data.object_cache, or copy it to a local folder and name that");
   }
   const Names names = names_of(store, entry);
   for (int round = 0; round < 8; ++round) {
@@ -267,7 +288,22 @@ void ObjectCache::fetch(Store& store, const StoreEntry& entry, const Names& name
   if (fs::exists(fs::symlink_status(names.part, code)) && !fs::exists(names.part_sidecar, code)) {
     fail_input(names.part.string(), "a file that was not written by the cache is in its place", "move it away");
   }
-  make_room(entry, names);
+  for (;;) {
+    try {
+      make_room(entry, names);
+      return download(store, entry, names);
+    } catch (const DiskFull& full) {  // the limit is larger than what the disk has
+      if (free_disk(entry.bytes, names)) continue;
+      throw Error(ExitCode::out_of_resources,
+                  full.message() + ", and the cache of fetched objects has nothing more that could go", full.where(),
+                  "free space there, or give data.cache another place");
+    }
+  }
+}
+
+// What an earlier attempt left is gone on with.
+void ObjectCache::download(Store& store, const StoreEntry& entry, const Names& names) {
+  std::error_code code;
   PartFile part(names.part);
   const auto object = store.open(entry.path);
   const auto unchanged = [&] {
@@ -296,16 +332,14 @@ void ObjectCache::fetch(Store& store, const StoreEntry& entry, const Names& name
   unchanged();
   const auto written = identity_of(names.part);
   if (!written || written->bytes != entry.bytes) fail_input(names.part.string(), "changed while it was written");
-  core::write_text(names.sidecar, json{{"object", entry.path},
-                                       {"server", store.server()},
-                                       {"etag", entry.etag},
-                                       {"file", names.data.filename().string()},
-                                       {"bytes", written->bytes},
-                                       {"inode", written->inode},
-                                       {"modified", written->modified},
-                                       {"xxh3", hash_of(names.part)}}
-                                          .dump(1) +
-                                      "\n");
+  write_sidecar(names.sidecar, {{"object", entry.path},
+                                {"server", store.server()},
+                                {"etag", entry.etag},
+                                {"file", names.data.filename().string()},
+                                {"bytes", written->bytes},
+                                {"inode", written->inode},
+                                {"modified", written->modified},
+                                {"xxh3", hash_of(names.part)}});
   fs::rename(names.part, names.data, code);
   if (code) fail_input(names.data.string(), "cannot be put in place: " + code.message());
   fs::remove(names.part_sidecar, code);
@@ -319,7 +353,8 @@ void ObjectCache::make_room(const StoreEntry& entry, const Names& names) const {
       throw Error(ExitCode::out_of_resources,
                   fmt::format("no room for {} bytes in the cache of fetched objects: its {} bytes are in use",
                               entry.bytes, options_.limit),
-                  entry.path, "other jobs share this cache: give this one another data.cache");
+                  entry.path,
+                  "a larger data.object_cache; other jobs may share this cache: give this one another data.cache");
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
   }
@@ -327,21 +362,30 @@ void ObjectCache::make_room(const StoreEntry& entry, const Names& names) const {
 
 bool ObjectCache::try_make_room(const StoreEntry& entry, const Names& names) const {
   const FileLock whole(options_.folder / "cache.lock", FileLock::Kind::exclusive);
-  auto found = contents(options_.folder);
-  std::erase_if(found,
-                [&](const Evictable& one) { return one.sidecar == names.part_sidecar || one.data == names.data; });
+  const auto found = contents(options_.folder, names.part, names.data);
   uint64_t used = 0;
   for (const auto& one : found) used += one.bytes;
-  std::sort(found.begin(), found.end(), [](const Evictable& a, const Evictable& b) {
-    return a.used != b.used ? a.used < b.used : a.sidecar < b.sidecar;
-  });
   for (const auto& one : found) {
     if (used + entry.bytes <= options_.limit) break;
     if (evict(one)) used -= one.bytes;
   }
   if (used + entry.bytes > options_.limit) return false;
-  core::write_text(names.part_sidecar, json{{"object", entry.path}, {"bytes", entry.bytes}}.dump() + "\n");
+  write_sidecar(names.part_sidecar, {{"object", entry.path}, {"bytes", entry.bytes}});
   return true;
+}
+
+// False when there was nothing to delete.
+bool ObjectCache::free_disk(uint64_t bytes, const Names& names) const {
+  const FileLock whole(options_.folder / "cache.lock", FileLock::Kind::exclusive);
+  bool any = false;
+  uint64_t freed = 0;
+  for (const auto& one : contents(options_.folder, names.part, names.data)) {
+    if (freed >= bytes) break;
+    const auto data = identity_of(one.data);  // of an unfinished one less than `one.bytes`
+    if (!evict(one)) continue;
+    any = true, freed += data ? data->bytes : 0;
+  }
+  return any;
 }
 
 }  // namespace plumb::data

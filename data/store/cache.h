@@ -39,8 +39,10 @@ class ObjectCache {
   Names names_of(Store& store, const StoreEntry& entry) const;
   bool present(const Names& names) const;
   void fetch(Store& store, const StoreEntry& entry, const Names& names);
+  void download(Store& store, const StoreEntry& entry, const Names& names);
   void make_room(const StoreEntry& entry, const Names& names) const;
   bool try_make_room(const StoreEntry& entry, const Names& names) const;
+  bool free_disk(uint64_t bytes, const Names& names) const;
 
   StoreCache options_;
 };

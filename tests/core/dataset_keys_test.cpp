@@ -29,6 +29,29 @@ std::string one(const std::string& yaml, Purpose purpose = Purpose::train) {
   return "no error";
 }
 
+TEST(DatasetKeys, TheCacheOfObjectsHasALimit) {
+  const auto with = [](const std::string& data, const std::string& more = "") {
+    return one(model + "data: {object_cache: 2GiB, " + data + "}\n" + more + train);
+  };
+  const std::string set = "eval: {sets: [{name: e, path: \"s3://b/e.jsonl\", format: text, metric: bits_per_byte}]}\n";
+  EXPECT_EQ(with("sources: [{path: a}, {path: \"s3://b/c\"}]"), "no error");
+  EXPECT_EQ(with("dataset: \"s3://b/c\""), "no error");
+  EXPECT_EQ(with("sources: [{path: a}], validation: [{path: \"s3://b/c\"}]"), "no error");
+  EXPECT_EQ(with("sources: [{path: a}], replay: {share: 5%, sources: [{path: \"s3://b/c\"}]}"), "no error");
+  EXPECT_EQ(with("sources: [{path: a}], replay: {share: 5%, dataset: \"s3://b/c\"}"), "no error");
+  EXPECT_EQ(with("sources: [{path: a}], decontaminate: {action: drop, sets: [{path: \"s3://b/c\"}]}"), "no error");
+  EXPECT_EQ(with("sources: [{path: a}]", set), "no error");
+  EXPECT_EQ(with("sources: [{path: a}], cache: c"),
+            "data.object_cache has an effect only where something is read from a store (s3://) | remove it");
+  EXPECT_THAT(one(model + "data: {object_cache: 64, sources: [{path: \"s3://b/c\"}]}\n" + train),
+              HasSubstr("give the unit, such as 64GiB"));
+  EXPECT_THAT(one(model + "data: {object_cache: 10KiB, sources: [{path: \"s3://b/c\"}]}\n" + train),
+              HasSubstr("expected bytes with a unit (16GiB, 80GB) of at least"));
+  const auto loaded = load_config_text(model + "data: {sources: [{path: \"s3://b/c\"}]}\n" + train, "a.yaml",
+                                       "/project", {"data.object_cache=1.5GiB"}, Purpose::train);
+  EXPECT_EQ(loaded.config.data.object_cache, int64_t{3} << 29);
+}
+
 TEST(DatasetKeys, RulesBesideAFinishedDataset) {
   const auto beside = [](const std::string& rule, const std::string& more = "") {
     return one(model + "data: {dataset: d" + (rule.empty() ? "" : ", " + rule) + "}\n" + more + train);

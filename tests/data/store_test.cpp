@@ -2,10 +2,14 @@
 // processes. The protocol itself is tested against a server (tests/e2e/test_store.py).
 #include "data/store/store.h"
 
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 
+#include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "data/shards/reader.h"
@@ -117,6 +121,68 @@ TEST_F(StoreTest, WhatIsUsedStaysAndTheLimitHolds) {
   EXPECT_TRUE(fs::exists(copy.path()));
   store_.put("s3://k/large", std::string(1001, 'x'));
   EXPECT_THAT(error_of([&] { store_.local("s3://k/large"); }), testing::HasSubstr("may hold 1000"));
+}
+
+// Runs `test` in a process of its own whose cache lies on a disk of 1 MiB. nullopt: no such disk can be had here.
+std::optional<std::string> on_small_disk(const fs::path& folder, const std::function<std::string()>& test) {
+  fs::create_directories(folder / "cache");
+  const auto said = folder / "said.txt";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const bool own = ::unshare(CLONE_NEWNS) == 0 || ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
+    if (!own || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", (folder / "cache").c_str(), "tmpfs", 0, "size=1m") != 0) {
+      ::_exit(77);
+    }
+    std::string text;
+    try {
+      text = test();
+    } catch (const Error& error) {
+      text = error.what();
+    }
+    std::ofstream(said) << text;
+    ::_exit(0);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 77) return std::nullopt;
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) return "the process ended badly";
+  std::ifstream in(said);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+// A disk smaller than the limit: what nobody uses goes, what others wrote stays, and then there is one clear error.
+TEST_F(StoreTest, AFullDiskIsMadeRoomOn) {
+  use(uint64_t{1} << 30);
+  for (const char* name : {"a", "b", "c", "d"})
+    store_.put(std::string("s3://k/") + name, std::string(300 << 10, *name));
+  const auto path_of = [&](const char* name) { return store_.local(std::string("s3://k/") + name).path(); };
+  const auto said = on_small_disk(folder_, [&]() -> std::string {
+    const std::string stranger = write("cache/notes.txt", std::string(50 << 10, 'n'));
+    const auto a = path_of("a");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const LocalFile b = store_.local("s3://k/b");
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    const auto c = path_of("c");  // 950 of 1024 KiB
+    const LocalFile d = store_.local("s3://k/d");
+    if (slurp(d.path()) != std::string(300 << 10, 'd')) return "d is not whole";
+    if (fs::exists(a)) return "a was used longest ago";
+    if (!fs::exists(b.path()) || !fs::exists(c)) return "more went than had to";
+    const LocalFile again = store_.local("s3://k/a");  // c goes: b and d are in use
+    if (fs::exists(c) || slurp(again.path()) != std::string(300 << 10, 'a')) return "a did not come back";
+    if (slurp(stranger).size() != 50 << 10) return "a stranger's file";
+    try {
+      store_.local("s3://k/c");
+    } catch (const Error& error) {
+      return std::string("in the end ") + error.what();
+    }
+    return "no error";
+  });
+  if (!said) GTEST_SKIP() << "no disk of its own can be mounted here";
+  EXPECT_THAT(*said, testing::StartsWith("in the end "));
+  EXPECT_THAT(*said, testing::HasSubstr("No space left on device, and the cache of fetched objects has nothing more"));
+  EXPECT_THAT(*said, testing::HasSubstr("hint: free space there, or give data.cache another place"));
+  EXPECT_THAT(*said, testing::HasSubstr((folder_ / "cache").string()));
 }
 
 TEST_F(StoreTest, NothingOfOthersIsDeleted) {

@@ -171,6 +171,18 @@ class ObjectStore(Built):
         self.put("web/deep/b.txt", b"another document " * 30)
         self.assertNotEqual(first, self.build([{"path": "s3://corpus/web"}]).stdout)
 
+    def test_the_cache_of_objects_keeps_to_its_limit(self):
+        for name in ("x", "y", "z"):
+            self.put(f"large/{name}.txt", f"text of {name} ".encode() * 60_000)  # 600 KB each
+        self.build([{"path": "s3://corpus/large"}], words=["data.object_cache=1MiB"])
+        kept = [p for p in (self.folder / "run/cache/objects").iterdir() if p.name.endswith(".txt")]
+        self.assertEqual(len(kept), 1)
+        self.put("large/zz.txt", b"one of more than the limit " * 50_000)
+        done = self.build([{"path": "s3://corpus/large"}], check=False, words=["data.object_cache=1MiB"])
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn("may hold 1048576", done.stderr)
+        self.assertIn("data.object_cache", done.stderr)
+
     def dataset(self):
         """A dataset of several parts, in the store and here: (s3 path, folder, its tokenizer's digest)."""
         (self.folder / "parts").mkdir()

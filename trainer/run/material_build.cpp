@@ -258,7 +258,8 @@ fs::path given_tokenizer(const config::Loaded& loaded, const std::optional<expor
 }  // namespace
 
 void use_object_cache(const config::Config& config) {
-  data::set_store_cache({.folder = fs::path(config.data.cache) / "objects"});
+  data::set_store_cache(
+      {.folder = fs::path(config.data.cache) / "objects", .limit = static_cast<uint64_t>(config.data.object_cache)});
 }
 
 BuiltTokenizer build_tokenizer(const config::Loaded& loaded, const std::optional<exporting::OpenedModel>& base,
