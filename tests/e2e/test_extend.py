@@ -224,6 +224,7 @@ class Mistakes(Extend):
         self.assertIn("vocabulary       257 -> 297", shown)
         before, after = shown.split("bytes per token  ")[1].split(" (")[0].split(" -> ")
         self.assertLess(2 * float(before), float(after))
+        self.assertIn("fewer tokens on 1 text of tokenizer.extend.sources)", shown)
         (self.folder / "file.yaml").write_text(
             "tokenizer: {path: grown, extend: {tokens: 3, sources: [{path: korean.txt, format: text}]}}\n")
         self.assertIn("vocabulary       297 -> 300", self.plumb("tokenizer", "train", "file.yaml").stdout)

@@ -16,7 +16,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/log.h"
-#include "data/dataset.h"
+#include "data/tokenizer_fit.h"
 #include "trainer/commands/arguments.h"
 #include "trainer/commands/commands.h"
 #include "trainer/run/material.h"
@@ -99,39 +99,21 @@ void write_ids(const std::vector<int32_t>& ids) {
   std::cout << line;
 }
 
-// How well the tokenizer fits texts; a sample of them is enough.
-double bytes_per_token(const std::vector<config::Source>& sources, const data::Tokenizer& tokenizer) {
-  constexpr int64_t kSample = int64_t{64} << 20;
-  int64_t bytes = 0, tokens = 0;
-  std::vector<int32_t> ids;
-  const auto count = [&](const std::string& text) {
-    if (text.empty() || bytes > kSample) return;
-    ids.clear();
-    tokenizer.encode(text, ids);
-    bytes += static_cast<int64_t>(text.size());
-    tokens += static_cast<int64_t>(ids.size());
-  };
-  for (const auto& source : sources) {
-    data::read_source(
-        source, false,
-        [&](data::Record&& record) {
-          count(record.text);
-          for (const auto& message : record.messages) count(message.content);
-        },
-        [](const std::string&, const std::string&) {});
-  }
-  return tokens == 0 ? 0 : static_cast<double>(bytes) / static_cast<double>(tokens);
-}
+// Of a large corpus it would take as long as learning from it.
+constexpr int64_t kFitBytes = int64_t{64} << 20;
 
 // What the tokens of tokenizer.extend change on their own texts.
 std::string growth_text(const config::Config& config, const data::Tokenizer& before, const data::Tokenizer& after) {
   const auto& sources = config.tokenizer.extend->sources;
-  const double then = bytes_per_token(sources, before), now = bytes_per_token(sources, after);
+  const auto then = data::tokenizer_fit(sources, before, kFitBytes),
+             now = data::tokenizer_fit(sources, after, kFitBytes);
   std::string text = fmt::format("vocabulary       {} -> {}\n", core::with_commas(before.vocab_size()),
                                  core::with_commas(after.vocab_size()));
-  if (then > 0)
-    text += fmt::format("bytes per token  {:.3f} -> {:.3f} ({:.1f}% fewer tokens on tokenizer.extend.sources)\n", then,
-                        now, 100 * (1 - then / now));
+  if (then.tokens > 0 && now.tokens > 0)
+    text +=
+        fmt::format("bytes per token  {:.3f} -> {:.3f} ({:.1f}% fewer tokens on {} of tokenizer.extend.sources)\n",
+                    then.bytes_per_token(), now.bytes_per_token(),
+                    100 * (1 - static_cast<double>(now.tokens) / static_cast<double>(then.tokens)), now.measured_on());
   return text;
 }
 
@@ -157,8 +139,8 @@ int tokenizer_train(const Words& words) {
     std::cout << growth_text(config, *built.grown_from, *tokenizer);
   } else {
     std::cout << fmt::format("vocabulary       {}\n", core::with_commas(tokenizer->vocab_size()));
-    if (const double ratio = bytes_per_token(config.data.sources, *tokenizer); ratio > 0)
-      std::cout << fmt::format("bytes per token  {:.3f}\n", ratio);
+    if (const auto fit = data::tokenizer_fit(config.data.sources, *tokenizer, kFitBytes); fit.tokens > 0)
+      std::cout << fmt::format("bytes per token  {:.3f} (on {})\n", fit.bytes_per_token(), fit.measured_on());
   }
   std::cout << fmt::format("folder           {}\n", built.folder.string());
   return 0;
