@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
 #include <iostream>
 #include <map>
 
@@ -16,10 +18,14 @@ namespace {
 
 // Dense bf16 tensor-core peaks, FLOP/s (NVIDIA data sheets, without sparsity).
 double published_peak(const std::string& gpu) {
-  static const std::map<std::string, double> peaks = {{"A100", 312e12}, {"H100", 989e12}, {"H200", 989e12},
-                                                      {"L40S", 362e12}, {"A10", 125e12},  {"B200", 2250e12}};
-  for (const auto& [name, peak] : peaks) {
-    if (gpu.find(name) != std::string::npos) return peak;
+  static const std::map<std::string, double> peaks = {{"A100", 312e12},  {"H100", 989e12},  {"H200", 989e12},
+                                                      {"GH200", 989e12}, {"L40S", 362e12},  {"A10", 125e12},
+                                                      {"B200", 2250e12}, {"GB200", 2500e12}};
+  const auto is_name = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
+  for (auto at = gpu.begin(); at != gpu.end();) {  // word by word: A100 is no A10
+    const auto end = std::find_if_not(at, gpu.end(), is_name);
+    if (const auto known = peaks.find(std::string(at, end)); known != peaks.end()) return known->second;
+    at = std::find_if(end, gpu.end(), is_name);
   }
   return 0;
 }
