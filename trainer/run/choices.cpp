@@ -72,12 +72,9 @@ int64_t choose_micro_batch(const config::Config& config, const parallel::MeshSha
     return *remembered.run->config.train.micro_batch_size;
   }
   const int64_t largest = engine::largest_micro_batch(options, mesh.shard, limit, local_rows(config, mesh));
-  // A processor gains nothing from activations that have left its caches; a GPU needs large batches to be busy.
-  if (options.sequence_length > 0) {
-    const int64_t useful = std::max<int64_t>(1, 16384 / options.sequence_length);
-    return std::max<int64_t>(1, std::min(largest, useful));
-  }
-  return std::max<int64_t>(1, largest);
+  // More positions than that make no GEMM faster, and a processor gains nothing from activations out of its caches.
+  const int64_t useful = std::max<int64_t>(1, 16384 / options.sequence_length);
+  return std::max<int64_t>(1, std::min(largest, useful));
 }
 
 void refuse_what_does_not_fit(const Choices& choices, const Place& place) {
