@@ -146,6 +146,7 @@ void AddedTokenMatcher::split(std::string_view text, bool specials_as_text, std:
     size_t begin = match.begin, end = match.end;
     if (token.lstrip) begin = std::max(spaces_before(text, begin), done);
     if (token.rstrip) end = spaces_after(text, end);
+    if (begin >= end) continue;  // white space that the token before took
     if (begin > done) pieces.push_back({-1, text.substr(done, begin - done)});
     pieces.push_back({token.id, text.substr(begin, end - begin)});
     done = end;

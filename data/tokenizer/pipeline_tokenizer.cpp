@@ -32,9 +32,10 @@ PieceCache& cache_of(uint64_t owner) {
 }  // namespace
 
 PipelineTokenizer::PipelineTokenizer(PipelineParts parts)
-    : parts_(std::move(parts)), serial_(WordCache::next_serial()) {
+    : parts_(std::move(parts)), serial_(WordCache::next_serial()), text_serial_(WordCache::next_serial()) {
   const Vocabulary& vocabulary = parts_.model->vocabulary();
   texts_ = vocabulary.texts();
+  never_.resize(texts_.size());
   known_.resize(texts_.size());
   for (size_t id = 0; id < texts_.size(); ++id) known_[id] = vocabulary.has(static_cast<int64_t>(id));
   std::set<std::string> specials;
@@ -54,8 +55,12 @@ PipelineTokenizer::PipelineTokenizer(PipelineParts parts)
   }
   special_.resize(texts_.size());
   skipped_.resize(texts_.size());
-  for (const AddedToken& token : parts_.added)
-    if (token.special) special_[static_cast<size_t>(token.id)] = true;
+  for (const AddedToken& token : parts_.added) {
+    const auto id = static_cast<size_t>(token.id);
+    if (!token.special) continue;
+    special_[id] = true;
+    if (id < never_.size()) never_[id] = true;
+  }
   for (size_t id = 0; id < texts_.size(); ++id) skipped_[id] = known_[id] && specials.count(texts_[id]) > 0;
   for (const auto& id : {parts_.bos, parts_.eos, parts_.pad})
     if (id) special_[static_cast<size_t>(*id)] = skipped_[static_cast<size_t>(*id)] = true;
@@ -80,23 +85,29 @@ void PipelineTokenizer::encode_in_parts(std::string_view text, std::vector<int32
 
 // Text without its normalizer: the space in front is put before the first part alone, spaces are read as U+2581.
 void PipelineTokenizer::encode_llama(std::string_view text, std::vector<int32_t>& ids) const {
-  constexpr size_t kHead = 64;
-  std::string head = " " + std::string(text.substr(0, kHead));
+  size_t head_size = std::min<size_t>(text.size(), 64);
+  while (head_size < text.size() && (static_cast<unsigned char>(text[head_size]) & 0xC0) == 0x80) --head_size;
+  std::string head = " " + std::string(text.substr(0, head_size));
   const BpeModel& model = *parts_.model->in_parts();
   const char* const stop = model.first_part(head.data(), head.data() + head.size());
   const auto size = static_cast<size_t>(stop - head.data());
-  if (size == head.size() && text.size() > kHead) {  // a long first part
-    head.append(text.substr(kHead));
+  if (size == head.size() && text.size() > head_size) {  // a long first part
+    head.append(text.substr(head_size));
     return encode_in_parts(head, ids);
   }
   encode_in_parts(std::string_view(head).substr(0, size), ids);
   if (size <= text.size()) encode_in_parts(text.substr(size - 1), ids);
 }
 
-void PipelineTokenizer::encode_normalized(TextPiece piece, std::vector<int32_t>& ids) const {
+void PipelineTokenizer::encode_normalized(TextPiece piece, bool as_text, std::vector<int32_t>& ids) const {
   if (!parts_.pre_tokenizer && parts_.model->in_parts()) return encode_in_parts(piece.text, ids);
-  PieceCache& cache = cache_of(serial_);
-  const auto encode = [&](std::string_view text, std::vector<int32_t>& out) { parts_.model->encode(text, out); };
+  PieceCache& cache = cache_of(as_text ? text_serial_ : serial_);
+  const auto encode = [&](std::string_view text, std::vector<int32_t>& out) {
+    if (as_text)
+      parts_.model->encode_without(never_, text, out);
+    else
+      parts_.model->encode(text, out);
+  };
   if (!parts_.pre_tokenizer) return cache.encode(piece.text, ids, encode);
   TextPieces pieces;
   pieces.pieces.push_back(piece);
@@ -140,7 +151,7 @@ void PipelineTokenizer::encode(std::string_view text, std::vector<int32_t>& ids,
       if (token.id >= 0)
         ids.push_back(token.id);
       else
-        encode_normalized(part.part(begin, begin + token.text.size()), ids);
+        encode_normalized(part.part(begin, begin + token.text.size()), as_text, ids);
     }
   }
 }

@@ -54,7 +54,7 @@ class PipelineTokenizer final : public FileTokenizer {
   bool adds_eos() const override;
 
  private:
-  void encode_normalized(TextPiece piece, std::vector<int32_t>& ids) const;
+  void encode_normalized(TextPiece piece, bool as_text, std::vector<int32_t>& ids) const;
   void encode_in_parts(std::string_view text, std::vector<int32_t>& ids) const;
   void encode_llama(std::string_view text, std::vector<int32_t>& ids) const;
   std::string join(std::vector<std::string> tokens) const;
@@ -67,7 +67,9 @@ class PipelineTokenizer final : public FileTokenizer {
   std::vector<std::string> texts_;               // by id, as they are decoded
   std::vector<bool> known_, special_, skipped_;  // skipped: by decode without special tokens
   std::unordered_map<std::string, int32_t> added_ids_;
+  std::vector<bool> never_;  // special tokens of the vocabulary: their text in a document is no token
   uint64_t serial_;          // never reused: owner of cached pieces
+  uint64_t text_serial_;     // the same of pieces of text without special tokens
   bool raw_spaces_ = false;  // the model reads text as it was before the normalizer
 };
 

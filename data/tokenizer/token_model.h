@@ -25,6 +25,10 @@ class Vocabulary {
     const auto found = ids_.find(text);
     return found == ids_.end() ? -1 : found->second;
   }
+  int32_t id(std::string_view text, const std::vector<bool>& but) const {  // but: by id, none or all; -1 for these too
+    const int32_t found = id(text);
+    return found >= 0 && !but.empty() && but[static_cast<size_t>(found)] ? -1 : found;
+  }
   bool has(int64_t id) const {
     return id >= 0 && static_cast<size_t>(id) < known_.size() && known_[static_cast<size_t>(id)];
   }
@@ -45,6 +49,12 @@ class TokenModel {
   virtual ~TokenModel() = default;
   // Appends the ids of one piece, which is not empty.
   virtual void encode(std::string_view piece, std::vector<int32_t>& ids) const = 0;
+  // The same where no text may become one of the tokens `never` (by id, as many as the vocabulary has), though the
+  // vocabulary holds their texts. (BPE makes tokens by merges, which special tokens do not have.)
+  virtual void encode_without(const std::vector<bool>& never, std::string_view piece, std::vector<int32_t>& ids) const {
+    static_cast<void>(never);
+    encode(piece, ids);
+  }
   virtual const Vocabulary& vocabulary() const = 0;
   // The model, where pieces may be encoded in the parts that BpeModel::first_part finds; else nullptr.
   virtual const BpeModel* in_parts() const { return nullptr; }

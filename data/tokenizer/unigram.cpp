@@ -68,7 +68,9 @@ class Unigram final : public TokenModel {
     for (int byte = 0; byte < 256; ++byte) bytes_.push_back(vocabulary_.id(fmt::format("<0x{:02X}>", byte)));
   }
 
-  void encode(std::string_view piece, std::vector<int32_t>& ids) const override {
+  void encode(std::string_view piece, std::vector<int32_t>& ids) const override { encode_without({}, piece, ids); }
+  void encode_without(const std::vector<bool>& never, std::string_view piece,
+                      std::vector<int32_t>& ids) const override {
     struct Node {
       double score = 0;
       size_t start = std::string_view::npos;
@@ -89,7 +91,7 @@ class Unigram final : public TokenModel {
         node = trie_.child(node, static_cast<unsigned char>(piece[end++]));
         if (node == 0) break;
         const int32_t id = trie_.value(node);
-        if (id < 0) continue;
+        if (id < 0 || (!never.empty() && never[static_cast<size_t>(id)])) continue;
         offer(start, end, scores_[static_cast<size_t>(id)] + so_far, id);
         single |= end - start == character;
       }
@@ -107,7 +109,7 @@ class Unigram final : public TokenModel {
       unknown_before = unknown;
     }
     for (auto part = path.rbegin(); part != path.rend(); ++part)
-      append(piece.substr(part->first, part->second - part->first), ids);
+      append(piece.substr(part->first, part->second - part->first), never, ids);
   }
   const Vocabulary& vocabulary() const override { return vocabulary_; }
 
@@ -117,8 +119,8 @@ class Unigram final : public TokenModel {
     return *unknown_;
   }
 
-  void append(std::string_view part, std::vector<int32_t>& ids) const {
-    const int32_t id = vocabulary_.id(part);
+  void append(std::string_view part, const std::vector<bool>& never, std::vector<int32_t>& ids) const {
+    const int32_t id = vocabulary_.id(part, never);
     if (id >= 0) return ids.push_back(id);
     const bool all = !bytes_.empty() && std::all_of(part.begin(), part.end(),
                                                     [&](char c) { return bytes_[static_cast<unsigned char>(c)] >= 0; });

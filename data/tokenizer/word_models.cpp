@@ -40,8 +40,10 @@ class WordLevel final : public TokenModel {
  public:
   WordLevel(Vocabulary vocabulary, std::string unknown, std::string where)
       : vocabulary_(std::move(vocabulary)), unknown_(std::move(unknown)), where_(std::move(where)) {}
-  void encode(std::string_view piece, std::vector<int32_t>& ids) const override {
-    int32_t id = vocabulary_.id(piece);
+  void encode(std::string_view piece, std::vector<int32_t>& ids) const override { encode_without({}, piece, ids); }
+  void encode_without(const std::vector<bool>& never, std::string_view piece,
+                      std::vector<int32_t>& ids) const override {
+    int32_t id = vocabulary_.id(piece, never);
     if (id < 0) id = vocabulary_.id(unknown_);
     if (id < 0)
       fail_input(where_,
@@ -66,9 +68,11 @@ class WordPiece final : public TokenModel {
     for (const std::string& text : vocabulary_.texts()) longest_ = std::max(longest_, text.size());
   }
 
-  void encode(std::string_view piece, std::vector<int32_t>& ids) const override {
+  void encode(std::string_view piece, std::vector<int32_t>& ids) const override { encode_without({}, piece, ids); }
+  void encode_without(const std::vector<bool>& never, std::string_view piece,
+                      std::vector<int32_t>& ids) const override {
     const size_t before = ids.size();
-    if (!fits(piece) || !pieces(piece, ids)) {
+    if (!fits(piece) || !pieces(piece, never, ids)) {
       ids.resize(before);
       const int32_t id = vocabulary_.id(unknown_);
       if (id < 0)
@@ -87,7 +91,7 @@ class WordPiece final : public TokenModel {
   }
 
   // Longest tokens from the left; a text longer than every token is not looked up.
-  bool pieces(std::string_view piece, std::vector<int32_t>& ids) const {
+  bool pieces(std::string_view piece, const std::vector<bool>& never, std::vector<int32_t>& ids) const {
     std::string candidate;
     for (size_t start = 0; start < piece.size();) {
       candidate = start > 0 ? prefix_ : std::string();
@@ -96,7 +100,7 @@ class WordPiece final : public TokenModel {
       size_t end = candidate.size();
       if (start + end - affix < piece.size()) end = whole_characters(piece, start, end - affix) + affix;
       int32_t id = -1;
-      while (end > affix && (id = vocabulary_.id(std::string_view(candidate).substr(0, end))) < 0)
+      while (end > affix && (id = vocabulary_.id(std::string_view(candidate).substr(0, end), never)) < 0)
         end -= decode_utf8_before(candidate.data() + affix, candidate.data() + end).size;
       if (id < 0) return false;
       ids.push_back(id);

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <random>
@@ -118,6 +120,33 @@ TEST_F(TokenizerTest, LongWordsTakeLinearTime) {
   EXPECT_EQ(tokenizer->decode(result), text);
 }
 
+// Llama-2's kind of file reads the first bytes of a text apart, and may not cut a character there.
+TEST_F(TokenizerTest, CharactersAcrossTheHeadOfALlamaText) {
+  const std::string space = "\xE2\x96\x81";
+  Json vocab = {{"<unk>", 0}, {space, 1}, {"a", 2}};
+  for (int byte = 0; byte < 256; ++byte) vocab[fmt::format("<0x{:02X}>", byte)] = 3 + byte;
+  for (const auto& token : {space + space, space + "a", "a" + space}) vocab[token] = vocab.size();
+  const Json part = {{"type", "Prepend"}, {"prepend", space}};
+  const Json replace = {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", space}};
+  auto json = bpe_json({});
+  json["pre_tokenizer"] = nullptr;
+  json["normalizer"] = {{"type", "Sequence"}, {"normalizers", {part, replace}}};
+  json["decoder"] = {{"type", "Fuse"}};
+  json["model"] = {
+      {"type", "BPE"},
+      {"vocab", vocab},
+      {"merges", Json::array({Json::array({space, space}), Json::array({space, "a"}), Json::array({"a", space})})},
+      {"unk_token", "<unk>"},
+      {"byte_fallback", true}};
+  const auto tokenizer = load(json);
+  for (size_t letters = 56; letters < 70; ++letters) {
+    Ids expected(letters, 2);
+    expected.front() = 260;  // U+2581 and a
+    expected.push_back(259);
+    EXPECT_EQ(ids(*tokenizer, std::string(letters, 'a') + " " + space), expected) << letters;
+  }
+}
+
 TEST_F(TokenizerTest, SpecialTextInDocuments) {
   auto json = bpe_json({"a b"});
   json["added_tokens"] = {added(257, "<|end|>", true), added(258, "  ", false), added(259, "<|end|>x", false)};
@@ -133,11 +162,13 @@ TEST_F(TokenizerTest, SpecialTextInDocuments) {
 TEST_F(TokenizerTest, AddedTokenFlags) {
   auto json = bpe_json({});
   json["added_tokens"] = {added(256, "<mask>", true, {{"lstrip", true}}), added(257, "<end>", true, {{"rstrip", true}}),
-                          added(258, "cat", false, {{"single_word", true}})};
+                          added(258, "cat", false, {{"single_word", true}}),
+                          added(259, "\n", false, {{"lstrip", true}, {"rstrip", true}})};
   const auto tokenizer = load(json);
   EXPECT_EQ(ids(*tokenizer, "a \t<mask> b"), (Ids{'a', 256, ' ', 'b'}));
   EXPECT_EQ(ids(*tokenizer, "<end>\xC2\xA0 b"), (Ids{257, 'b'}));
   EXPECT_EQ(ids(*tokenizer, "cat cats"), (Ids{258, ' ', 'c', 'a', 't', 's'}));
+  EXPECT_EQ(ids(*tokenizer, "a\n \nb"), (Ids{'a', 259, 'b'}));  // the second is white space of the first
 }
 
 TEST_F(TokenizerTest, InvalidUtf8IsReplacedAndCounted) {
