@@ -16,6 +16,11 @@ bool reads_objects(const Config& config) {
          any(config.eval.sets) || (data.replay && (in_store(data.replay->dataset) || any(data.replay->sources)));
 }
 
+bool takes_tokenizer_of_dataset(const Config& config) {
+  return !config.data.dataset.empty() && config.model.base.empty() && config.tokenizer.type == "file" &&
+         config.tokenizer.path.empty();
+}
+
 }  // namespace
 
 bool nothing_is_built(const Config& config) {
@@ -36,6 +41,11 @@ std::vector<Pointless> pointless_dataset() {
                    [](const Config& c) { return nothing_is_built(c) && c.method.name != "pretrain"; },
                    "has no effect beside data.dataset: what is trained on was decided when it was built",
                    "give it to plumb data build with data.sources, or remove it"});
+  for (const char* address :
+       {"tokenizer.special_tokens.bos", "tokenizer.special_tokens.eos", "tokenizer.special_tokens.pad"})
+    rules.push_back({address, "data.dataset", takes_tokenizer_of_dataset,
+                     "has no effect beside data.dataset: the dataset comes with its tokenizer, and that has its names",
+                     "remove it"});
   return rules;
 }
 

@@ -79,6 +79,10 @@ TEST(DatasetKeys, RulesBesideAFinishedDataset) {
   const std::string tune = "model: {base: b}\ndata: {dataset: d}\n" + train;
   EXPECT_THAT(one(tune + "method: {loss_on: all}\n", Purpose::tune), HasSubstr("what is trained on was decided"));
   EXPECT_THAT(one(tune + "tokenizer: {special_in_text: token}\n", Purpose::tune), HasSubstr("has no effect beside"));
+  const std::string named = "tokenizer: {special_tokens: {pad: p}}\n", finished = "data: {dataset: d}\n" + train;
+  EXPECT_THAT(one("model: {preset: smollm-135m}\n" + named + finished),
+              HasSubstr("tokenizer.special_tokens.pad has no effect beside data.dataset"));
+  EXPECT_EQ(one("model: {base: b}\n" + named + finished, Purpose::tune), "no error");
   const auto loaded =
       load_config_text(model + "data: {dataset: d, validation: [{path: v}], privacy: {action: replace}}\n" + train,
                        "a.yaml", "/", {}, Purpose::train);

@@ -83,6 +83,22 @@ class FinishedDataset(RunFolder):
         self.refused(of_bytes["train"], "tune", tune, ranks=2)
         self.plumb("tune", tune, f"data.dataset={of_bpe['train']}")
 
+    def test_tokens_that_the_config_named(self):
+        """Names given at the build come with the dataset, and those of a base's tokens can be given beside the base."""
+        named = "{type: bytes, special_tokens: {eos: <e>, pad: <p>}}"
+        built = self.build(named, "sources: [{path: text.txt, format: text}]")
+        self.plumb("train", self.write("used.yaml", "{}", f"dataset: {built['train']}"), "output.folder=base")
+        lineage = self.plumb("data", "lineage", "base", "--step", "1").stdout
+        self.assertIn("; 1 decode to the text of their id\n", lineage)
+        tune = self.folder / "tune.yaml"
+        tune.write_text("model: {base: base}\ntokenizer: {special_tokens: {pad: <e>}}\nmethod: {name: pretrain}\n"
+                        "data: {sources: [{path: text.txt, format: text}], sequence_length: 32, cache: cache}\n"
+                        "train: {steps: 2, global_batch_size: 4, learning_rate: 1e-3}\nparallel: {threads: 1}\n"
+                        "output: {folder: run, progress: none}\neval: {every: none}\n")
+        self.plumb("tune", tune)
+        config = json.loads((self.folder / "run/tokenizer/tokenizer_config.json").read_text())
+        self.assertEqual((config["eos_token"], config["pad_token"]), ("<e>", "<e>"))
+
     def test_held_out_documents_that_are_not_there(self):
         built = self.build(BYTES)
         shutil.rmtree(built["validation"])

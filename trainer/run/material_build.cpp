@@ -229,6 +229,16 @@ fs::path extend_tokenizer(const config::Loaded& loaded, const data::TokenizerPtr
   return folder;
 }
 
+// The base's own, or with the names that tokenizer.special_tokens gives to tokens of it.
+fs::path tokenizer_of_base(const config::Config& config, const data::SpecialTokens& specials,
+                           const exporting::OpenedModel& base) {
+  if (specials.bos.empty() && specials.eos.empty() && specials.pad.empty()) return base.tokenizer_folder;
+  const auto tokenizer = data::load_tokenizer(base.tokenizer_folder, specials);
+  const auto id = core::sha256(tokenizer->digest() + "\n" + base.chat_template_jinja);
+  return store_tokenizer(*tokenizer, fs::path(config.data.cache) / ("tokenizer-base-" + id.substr(0, 16)),
+                         base.chat_template_jinja);
+}
+
 // Before tokenizer.extend.
 fs::path given_tokenizer(const config::Loaded& loaded, const std::optional<exporting::OpenedModel>& base,
                          const data::Crew::Options& crew) {
@@ -240,7 +250,7 @@ fs::path given_tokenizer(const config::Loaded& loaded, const std::optional<expor
     return store_tokenizer(*tokenizer,
                            fs::path(config.data.cache) / ("tokenizer-bytes-" + tokenizer->digest().substr(0, 16)));
   }
-  if (config.tokenizer.path.empty() && base) return base->tokenizer_folder;
+  if (config.tokenizer.path.empty() && base) return tokenizer_of_base(config, specials, *base);
   if (config.tokenizer.path.empty() && !config.data.dataset.empty()) {
     const auto tokenizer = data::Dataset::open(config.data.dataset)->tokenizer();
     return store_tokenizer(*tokenizer,
