@@ -55,6 +55,13 @@ class Folder(RunFolder):
         refused = self.plumb("train", yaml, "data.sequence_length=32", check=False)
         self.assertEqual(refused.returncode, 2, "now there is something to protect")
 
+    def test_checkpoints_kept_by_the_clock(self):
+        done = self.plumb("train", self.write(), "train.steps=100M", "output.checkpoint.every=none", "output.checkpoint.keep_last=1",
+                          "output.checkpoint.keep_every=0.2s", "train.time_limit=2s", check=False)
+        self.assertEqual(done.returncode, 75, done.stderr)
+        steps = list((self.folder / "run").glob("step-*"))
+        self.assertGreater(len(steps), 3, "the one at the end, and those that are kept for good")
+
     def test_metrics_by_token_do_not_compare_other_tokenizers(self):
         bytes_yaml = self.write()
         bpe_yaml = self.write("bpe.yaml", **{"{type: bytes}": "{type: bpe, vocab_size: 300}", "folder: run}": "folder: bpe}"})

@@ -120,22 +120,25 @@ void Training::check_finite(const engine::StepResult& result) {
 Training::Agreement Training::agree(bool last) {
   const int64_t step = progress_.step;
   const auto limit = context_.config().train.time_limit;
-  // One bit a lane of 16, so that a sum over ranks keeps them apart.
-  int64_t lanes = stop_requested() ? 1 : 0;
+  // A sum over ranks: requests to stop are counted in the low half, each bit of the high half is the main rank's.
+  constexpr int64_t kSave = int64_t{1} << 32, kEvaluate = kSave << 1, kLog = kSave << 2, kKeep = kSave << 3;
+  int64_t wishes = stop_requested() ? 1 : 0;
   if (context_.main()) {
-    if (limit && seconds() >= *limit) lanes |= 1;
-    if (saving_.due_by_clock(seconds())) lanes |= int64_t{1} << 16;
-    if (evaluating_.due_by_clock(seconds())) lanes |= int64_t{1} << 32;
-    if (logging_.due_by_clock(seconds())) lanes |= int64_t{1} << 48;
+    if (limit && seconds() >= *limit) wishes |= 1;
+    if (saving_.due_by_clock(seconds())) wishes |= kSave;
+    if (evaluating_.due_by_clock(seconds())) wishes |= kEvaluate;
+    if (logging_.due_by_clock(seconds())) wishes |= kLog;
+    if (keeping_.due_by_clock(seconds())) wishes |= kKeep;
   }
-  lanes = parallel::all_reduce_value(*context_.mesh.world, lanes);
-  const auto lane = [&](int index) { return ((lanes >> (16 * index)) & 0xffff) != 0; };
+  wishes = parallel::all_reduce_value(*context_.mesh.world, wishes);
+  const auto due = [&](int64_t clock, const Cadence& cadence) { return (wishes & clock) != 0 || cadence.due(step); };
   Agreement agreed;
-  agreed.stop = lane(0);
-  agreed.evaluate = lane(2) || evaluating_.due(step) || (last && !evaluating_.off());
-  agreed.save = lane(1) || saving_.due(step) || keeping_.due(step) || last || agreed.stop;
-  agreed.log = lane(3) || logging_.due(step) || last || step == 1;
-  if (keeping_.due(step)) progress_.kept.push_back(step);
+  agreed.stop = (wishes & (kSave - 1)) != 0;
+  const bool kept = due(kKeep, keeping_);
+  agreed.evaluate = due(kEvaluate, evaluating_) || (last && !evaluating_.off());
+  agreed.save = due(kSave, saving_) || kept || last || agreed.stop;
+  agreed.log = due(kLog, logging_) || last || step == 1;
+  if (kept) progress_.kept.push_back(step);
   return agreed;
 }
 
