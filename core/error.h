@@ -41,4 +41,8 @@ class Error : public std::runtime_error {
 [[noreturn]] void fail_input(std::string where, std::string message, std::string hint = "");
 [[noreturn]] void fail_internal(std::string message);
 
+// What any exception means to a user: an Error is itself; a folder that may not be made or read is bad input, a full
+// disk a lack of resources (std::filesystem throws both); anything else is a bug.
+Error as_error(const std::exception& thrown);
+
 }  // namespace plumb

@@ -95,7 +95,8 @@ class Dataset {
   virtual std::string tokenizer_digest() const = 0;
   virtual int64_t documents() const = 0;
   virtual int64_t tokens() const = 0;
-  virtual int64_t rows() const = 0;  // packed rows of one epoch; 0 is an error at build
+  virtual int64_t rows() const = 0;                   // packed rows of one epoch; 0 is an error at build
+  virtual bool has_prompts() const { return false; }  // samples of which not every token has a loss may be in it
   virtual BuildReport report() const = 0;
   virtual Sample sample(int64_t document) const = 0;  // inspection and evaluation
   virtual int64_t document_tokens(int64_t document) const = 0;

@@ -26,6 +26,7 @@ class ShardDataset : public Dataset {
   int64_t documents() const override { return static_cast<int64_t>(manifest_.documents); }
   int64_t tokens() const override { return static_cast<int64_t>(manifest_.tokens); }
   int64_t rows() const override { return static_cast<int64_t>(manifest_.rows); }
+  bool has_prompts() const override { return manifest_.weights; }
   BuildReport report() const override { return manifest_.report; }
   Sample sample(int64_t document) const override;
   int64_t document_tokens(int64_t document) const override;

@@ -50,6 +50,23 @@ TEST(Error, PrintsWhereMessageAndHint) {
   EXPECT_EQ(error.code(), ExitCode::bad_input);
 }
 
+TEST(Error, WhatAnyExceptionMeans) {
+  const auto told = [](std::errc kind) {
+    return as_error(std::filesystem::filesystem_error("cannot create directories", "/a/b", std::make_error_code(kind)));
+  };
+  EXPECT_STREQ(told(std::errc::permission_denied).what(),
+               "/a/b: error: cannot create directories: Permission denied\n"
+               "      hint: another folder, or one that this user may write to");
+  EXPECT_EQ(told(std::errc::read_only_file_system).code(), ExitCode::bad_input);
+  EXPECT_EQ(told(std::errc::not_a_directory).code(), ExitCode::bad_input);
+  EXPECT_EQ(told(std::errc::no_space_on_device).code(), ExitCode::out_of_resources);
+  EXPECT_EQ(told(std::errc::io_error).code(), ExitCode::internal);
+  EXPECT_EQ(as_error(std::bad_alloc()).code(), ExitCode::out_of_resources);
+  EXPECT_STREQ(as_error(std::logic_error("odd")).what(),
+               "error: internal error: odd\n      hint: this is a bug in plumb; please report it");
+  EXPECT_EQ(as_error(Error(ExitCode::numerics, "no number")).code(), ExitCode::numerics);
+}
+
 // A killed process's file goes, one of this process or of another host does not; and nobody's is in the way of a new
 // one.
 TEST_F(Folder, LeftoversAreThoseOfTheDead) {

@@ -68,6 +68,23 @@ class Lineage(unittest.TestCase):
         self.assertIn("verified  1 document: their tokens hash to what was stored with them; 1 decode to the text of their id\n", text)
         self.assertEqual(self.lineage("--doc", chosen["where"])[1], found)
 
+    def test_a_dataset_knows_which_token_ends_its_documents(self):
+        text = CONFIG.replace("{type: bytes}", "{type: bytes, special_tokens: {eos: <|end|>}}")
+        (self.folder / "config.yaml").write_text(text)
+        run("train", "config.yaml", cwd=self.folder)
+        said, pieces = self.lineage("--step", "1")
+        documents = len({piece["id"] for piece in pieces})
+        self.assertIn(f"verified  {documents} documents: their tokens hash to what was stored with them; {documents} decode", said)
+        # The dataset alone is enough to train on.
+        dataset = next(self.folder.glob("**/tokens-*.bin")).parent
+        (self.folder / "alone.yaml").write_text(
+            CONFIG.replace("tokenizer: {type: bytes}\n", "").replace("folder: run", "folder: alone").replace(
+                "sources: [{name: notes, path: notes.jsonl, format: text}]", f"dataset: {dataset}"))
+        run("train", "alone.yaml", cwd=self.folder)
+        losses = [[json.loads(line).get("loss") for line in (self.folder / name / "metrics.jsonl").read_text().splitlines()]
+                  for name in ("run", "alone")]
+        self.assertEqual(*losses)
+
     def test_ranks_and_batch_size_after_a_resume_leave_the_past(self):
         run("train", "config.yaml", "train.steps=4", "train.schedule.length=12 steps", ranks=2, cwd=self.folder)
         before = self.all_steps(4)

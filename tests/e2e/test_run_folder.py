@@ -1,4 +1,5 @@
 """A run's folder: one run at a time, nothing protected that was never trained, and models compared by what can be compared."""
+import os
 import subprocess
 import time
 import unittest
@@ -61,6 +62,42 @@ class Folder(RunFolder):
         self.assertEqual(done.returncode, 75, done.stderr)
         steps = list((self.folder / "run").glob("step-*"))
         self.assertGreater(len(steps), 3, "the one at the end, and those that are kept for good")
+
+    def test_files_of_others_are_not_written_over(self):
+        yaml = self.write()
+        mine = self.folder / "run"
+        mine.mkdir()
+        (mine / "report.md").write_text("mine")
+        (mine / "notes.txt").write_text("mine")
+        for words in ([], ["--dry-run"]):
+            refused = self.plumb("train", yaml, *words, check=False)
+            self.assertEqual(refused.returncode, 2, refused.stderr)
+            self.assertIn("run: error: expected an empty folder or that of a run, found notes.txt and 1 more\n      hint: another", refused.stderr)
+        self.assertEqual(sorted(p.name for p in mine.iterdir()), ["notes.txt", "report.md"])
+        for path in mine.iterdir():
+            path.unlink()
+        (mine / "config.yaml").write_text("other: 1\n")
+        self.assertIn("found config.yaml\n", self.plumb("train", yaml, check=False).stderr)
+        # The configuration itself may lie there.
+        (mine / "config.yaml").write_text(yaml.read_text().replace("text.txt", "../text.txt").replace("folder: run", "folder: ."))
+        self.plumb("train", mine / "config.yaml")
+        self.plumb("train", mine / "config.yaml", "train.steps=3", "train.accept_changes=[train.steps]")
+
+    def test_a_folder_that_cannot_be_made_is_no_bug(self):
+        yaml = self.write()
+        (self.folder / "file").write_text("")
+        refused = self.plumb("train", yaml, "output.folder=file/run", check=False)
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertIn("Not a directory", refused.stderr)
+        self.assertNotIn("bug", refused.stderr)
+        if os.getuid() == 0:  # who may write everywhere is stopped by nothing but a file system
+            return
+        locked = self.folder / "locked"
+        locked.mkdir(mode=0o555)
+        for words in (["train", yaml, "output.folder=locked/run"], ["data", "build", yaml, "data.cache=locked/cache"]):
+            refused = self.plumb(*words, check=False)
+            self.assertEqual(refused.returncode, 2, refused.stderr)
+            self.assertIn("Permission denied", refused.stderr)
 
     def test_metrics_by_token_do_not_compare_other_tokenizers(self):
         bytes_yaml = self.write()

@@ -49,11 +49,26 @@ class Tune(RunFolder):
         exported = self.plumb("generate", "tuned/export/hf", "--prompt", "the king 3", "--max-new-tokens", "12",
                               "--template", "plain", "train.precision=fp32").stdout
         self.assertEqual(run, exported)
+        self.check_prompts_as_trained()
         table = self.plumb("eval", "tuned.yaml", "base", "tuned", "tuned/export/hf", "train.precision=fp32").stdout
         row = next(line for line in table.splitlines() if line.startswith("pairs"))
         values = [float(word) for word in row.split() if word.replace(".", "").isdigit()]
         self.assertLess(values[2], values[1], table)     # tuned is better than the base
         self.assertAlmostEqual(values[2], values[3], places=2)
+
+    def check_prompts_as_trained(self):
+        """`plain` ends a prompt with a newline; a model that saw no prompts goes on from the text instead."""
+        def answer(model, prompt, *words):
+            return self.plumb("generate", model, "--prompt", prompt, "--max-new-tokens", "12", *words, "train.precision=fp32").stdout
+
+        for model in "tuned", "tuned/export/hf":
+            self.assertEqual(answer(model, "the king 3"), answer(model, "the king 3\n", "--template", "plain"), model)
+        self.assertEqual(answer("base", "the king"), answer("base", "the king", "--template", "plain"))
+        self.assertTrue((self.folder / "tuned/export/hf/chat_template.jinja").exists())
+        self.plumb("export", "base", "base-hf", "--format", "hf", "--dtype", "fp32")
+        self.assertFalse((self.folder / "base-hf/chat_template.jinja").exists())
+        self.assertNotIn("chat_template", json.loads((self.folder / "base-hf/tokenizer_config.json").read_text()))
+        self.assertEqual(answer("base-hf", "the king"), answer("base", "the king"))
 
     def test_only_answers_and_their_end_are_marked(self):
         shown = self.tune("masks", "--show-masks", "2").stdout

@@ -1,6 +1,5 @@
 #include "trainer/checkpoint/agreement.h"
 
-#include <new>
 #include <nlohmann/json.hpp>
 
 #include "core/error.h"
@@ -17,12 +16,9 @@ json failure(ExitCode code, const std::string& message, const std::string& where
 json outcome_of(const std::function<std::string()>& work) {
   try {
     return {{"result", work()}};
-  } catch (const Error& error) {
-    return failure(error.code(), error.message(), error.where(), error.hint());
-  } catch (const std::bad_alloc&) {
-    return failure(ExitCode::out_of_resources, "not enough memory", "", "");
   } catch (const std::exception& error) {
-    return failure(ExitCode::internal, error.what(), "", "");
+    const Error told = as_error(error);
+    return failure(told.code(), told.message(), told.where(), told.hint());
   }
 }
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <exception>
 #include <iostream>
-#include <new>
 
 #include "core/config/values.h"
 #include "core/error.h"
@@ -101,17 +100,10 @@ int dispatch(const Words& words) {
 int run(int argc, char** argv) {
   try {
     return dispatch(Words(argv + 1, argv + argc));
-  } catch (const Error& error) {
-    if (core::is_main_rank()) std::cerr << error.what() << "\n";
-    return static_cast<int>(error.code());
-  } catch (const std::bad_alloc&) {
-    core::log(core::Level::error,
-              "out of memory\n      hint: a smaller train.micro_batch_size or model, or more ranks");
-    return static_cast<int>(ExitCode::out_of_resources);
   } catch (const std::exception& error) {
-    core::log(core::Level::error,
-              fmt::format("internal error: {}\n      hint: this is a bug in plumb; please report it", error.what()));
-    return static_cast<int>(ExitCode::internal);
+    const Error told = as_error(error);
+    if (core::is_main_rank()) std::cerr << told.what() << "\n";
+    return static_cast<int>(told.code());
   }
 }
 

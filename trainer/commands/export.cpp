@@ -30,12 +30,10 @@ int export_(const Words& words) {
       config::load_config("", {"output.export.max_shard=" + arguments.get("max-shard", "5GB")}, config::Purpose::eval);
   const auto model = exporting::open_model(arguments.positional[0], false);
   for (const auto& notice : model.notices) core::warning("{}", notice);
-  const std::string text =
-      model.chat_template_jinja.empty() && model.chat ? model.chat->jinja() : model.chat_template_jinja;
   const exporting::ExportRequest request{model.spec,
                                          *model.weights,
                                          *model.tokenizer,
-                                         text,
+                                         exporting::exported_jinja(model),
                                          model.eos_ids,
                                          arguments.positional[1],
                                          arguments.get("dtype", "bf16"),

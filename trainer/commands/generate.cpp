@@ -31,7 +31,9 @@ int generate(const Words& words) {
   const auto arguments = parse_arguments(
       words, "plumb generate MODEL --prompt TEXT [--max-new-tokens N] [--temperature T] [--seed N]",
       "MODEL is a run, RUN/step-N or a Hugging Face folder. A model with a chat template answers TEXT as a user's\n"
-      "message, one without (or with `plain`) goes on from it. Prints the answer alone.",
+      "message, so does one that was trained on prompts and answers without markup; one trained on texts alone goes "
+      "on\n"
+      "from it. Prints the answer alone.",
       {{"prompt", "TEXT", "what to answer or to go on from"},
        {"max-new-tokens", "N", "at most so many tokens (256)"},
        {"temperature", "T", "0 takes the likeliest token (0)"},
@@ -48,8 +50,9 @@ int generate(const Words& words) {
   }
   const auto& chat = exporting::needed_chat(model);
   const std::string text = arguments.get("prompt", "");
-  const auto prompt = chat.name() == "plain" ? generate::text_ids(text, *model.tokenizer)
-                                             : generate::prompt_ids({{"user", text}}, chat, *model.tokenizer);
+  const bool goes_on = chat.name() == "plain" && (!model.answers || arguments.has("template"));
+  const auto prompt = goes_on ? generate::text_ids(text, *model.tokenizer)
+                              : generate::prompt_ids({{"user", text}}, chat, *model.tokenizer);
   generate::Options options;
   options.max_new_tokens = arguments.integer("max-new-tokens", 256, 1);
   options.temperature = arguments.number("temperature", 0, 0);

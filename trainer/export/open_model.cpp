@@ -207,6 +207,7 @@ OpenedModel open_hugging_face(const fs::path& path) {
   model.bos_id = base.bos_id;
   model.pad_id = base.pad_id;
   read_tokenizer(base.tokenizer, "auto", model);
+  model.answers = !model.chat_template_jinja.empty();
   complete_ids(model);
   return model;
 }
@@ -231,6 +232,7 @@ OpenedModel open_at_depth(const fs::path& given, bool merge, int depth) {
     fail_input(path.string(), "found no checkpoint and no config.json", kWhat);
   }
   read_tokenizer(model.run / "tokenizer", template_of(model), model);
+  model.answers = model.about.value("answers", false);
   read_stored_ids(model);
   complete_ids(model);
   return model;
@@ -239,6 +241,11 @@ OpenedModel open_at_depth(const fs::path& given, bool merge, int depth) {
 }  // namespace
 
 OpenedModel open_model(const fs::path& model, bool merge) { return open_at_depth(model, merge, 0); }
+
+std::string exported_jinja(const OpenedModel& model) {
+  if (!model.chat) return model.chat_template_jinja;  // unknown here, and still the model's
+  return model.answers || model.chat->name() != "plain" ? model.chat->jinja() : "";
+}
 
 const data::ChatTemplate& needed_chat(const OpenedModel& model) {
   if (!model.chat) data::chat_template(template_of(model), model.chat_template_jinja, *model.tokenizer);  // throws

@@ -27,6 +27,7 @@ struct OpenedModel {
   std::filesystem::path tokenizer_folder;  // with tokenizer.json
   std::string chat_template_jinja;         // the base's own text; empty when it has none
   data::ChatTemplatePtr chat;              // null when the text is unknown (see needed_chat)
+  bool answers = false;                    // trained on prompts and answers, be it without markup (plain)
   std::vector<int32_t> eos_ids;
   int64_t step = 0;           // 0 for a Hugging Face folder
   std::filesystem::path run;  // the run's folder; empty for a Hugging Face folder
@@ -38,6 +39,9 @@ struct OpenedModel {
 // Everything checked, Error(bad_input) with the place and a hint. `base` of an adapter is looked for where the
 // checkpoint says, its digest must match.
 OpenedModel open_model(const std::filesystem::path& model, bool merge = true);
+
+// What an export writes as chat template: nothing for a model that goes on from a text.
+std::string exported_jinja(const OpenedModel&);
 
 // The template, or the error that says why there is none.
 const data::ChatTemplate& needed_chat(const OpenedModel&);

@@ -115,7 +115,7 @@ std::vector<std::string> export_model(Context& context, int64_t step) {
     const exporting::ExportRequest request{.spec = model.spec,
                                            .weights = *model.weights,
                                            .tokenizer = *model.tokenizer,
-                                           .chat_template_jinja = model.chat->jinja(),
+                                           .chat_template_jinja = exporting::exported_jinja(model),
                                            .eos_ids = model.eos_ids,
                                            .out = out,
                                            .dtype = config.output.export_.dtype,

@@ -97,6 +97,31 @@ void find_checkpoint(const config::Loaded& loaded, FolderState& state, bool writ
   if (writes) set_aside_after(folder, state.newest->step);
 }
 
+// What a start that was cut off may have left, and a configuration that was laid there to be run.
+bool may_stand_there(const fs::path& entry, const config::Loaded& loaded, bool started) {
+  const std::string name = entry.filename().string();
+  if (name == "config.yaml" && !started) {
+    return !loaded.file.empty() && core::read_text(entry) == core::read_text(loaded.file);
+  }
+  return name.starts_with(".") || name == "config.yaml" || name == "tokenizer" || name == "manifest.json" ||
+         name == "log.txt";
+}
+
+// A folder without a run is written into only if that overwrites nothing.
+void check_no_foreign_files(const config::Loaded& loaded) {
+  const fs::path folder = loaded.config.output.folder;
+  const bool started = fs::exists(folder / ".lock");
+  std::vector<std::string> foreign;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (!may_stand_there(entry.path(), loaded, started)) foreign.push_back(entry.path().filename().string());
+  }
+  if (foreign.empty()) return;
+  std::sort(foreign.begin(), foreign.end());
+  const auto more = foreign.size() > 1 ? fmt::format(" and {} more", foreign.size() - 1) : "";
+  fail_input(folder.string(), "expected an empty folder or that of a run, found " + foreign[0] + more,
+             "another output.folder: a run would write beside and over what is there");
+}
+
 }  // namespace
 
 FolderState open_run_folder(const config::Loaded& loaded, bool writes) {
@@ -113,7 +138,9 @@ FolderState open_run_folder(const config::Loaded& loaded, bool writes) {
       fail_input(folder.string(), fmt::format("train.resume is {}, but there is no run in this folder", resume),
                  "check output.folder, or train.resume=auto to start one");
     }
-    if (fs::exists(folder) && !fs::is_directory(folder)) fail_input(folder.string(), "expected a folder, found a file");
+    if (!fs::exists(folder)) return state;
+    if (!fs::is_directory(folder)) fail_input(folder.string(), "expected a folder, found a file");
+    check_no_foreign_files(loaded);
     return state;
   }
   if (writes) state.lock->take(folder);

@@ -40,12 +40,10 @@ std::string on_main_rank(Communicator& world, const std::function<std::string()>
   if (world.rank() == 0) {
     try {
       message["result"] = work();
-    } catch (const Error& error) {
-      failure = std::current_exception();
-      message = {{"code", static_cast<int>(error.code())}, {"message", error.what()}};
     } catch (const std::exception& error) {
-      failure = std::current_exception();
-      message = {{"code", static_cast<int>(ExitCode::internal)}, {"message", error.what()}};
+      const Error told = as_error(error);
+      failure = std::make_exception_ptr(told);
+      message = {{"code", static_cast<int>(told.code())}, {"message", told.what()}};
     }
   }
   message = nlohmann::ordered_json::parse(parallel::broadcast_string(world, message.dump()));
@@ -238,9 +236,8 @@ int run(const Request& request) {
     if (what.find("out of memory") != std::string::npos || what.find("can't allocate memory") != std::string::npos) {
       return end_with_error(session, static_cast<int>(ExitCode::out_of_resources), kOutOfMemory);
     }
-    return end_with_error(
-        session, static_cast<int>(ExitCode::internal),
-        fmt::format("error: internal error: {}\n      hint: this is a bug in plumb; please report it", error.what()));
+    const Error told = as_error(error);
+    return end_with_error(session, static_cast<int>(told.code()), told.what());
   }
 }
 

@@ -218,6 +218,14 @@ nlohmann::ordered_json start_manifest(const Context& context) {
   return manifest;
 }
 
+// Whether the model has seen prompts with their answers, here or as the base that it was.
+bool answers(const Context& context) {
+  const auto& material = context.material;
+  return (material.base && material.base->answers) ||
+         std::any_of(material.train.begin(), material.train.end(),
+                     [](const auto& part) { return part.dataset->has_prompts(); });
+}
+
 nlohmann::ordered_json about(const Context& context) {
   const auto& material = context.material;
   nlohmann::ordered_json about = {{"model", families::to_json(material.spec)},
@@ -225,6 +233,7 @@ nlohmann::ordered_json about(const Context& context) {
                                   {"new_rows", nullptr},
                                   {"base", nullptr},
                                   {"chat_template", material.chat->name()},
+                                  {"answers", answers(context)},
                                   {"eos_ids", material.end_ids},
                                   {"ranks", context.place.ranks},
                                   {"threads", context.place.threads},
