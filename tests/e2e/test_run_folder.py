@@ -99,6 +99,22 @@ class Folder(RunFolder):
             self.assertEqual(refused.returncode, 2, refused.stderr)
             self.assertIn("Permission denied", refused.stderr)
 
+    def test_a_run_whose_manifest_is_gone_goes_on(self):
+        yaml = self.write()
+        self.plumb("train", yaml)
+        (self.folder / "run/manifest.json").unlink()
+        self.plumb("train", yaml)
+        self.assertIn('"status": "done"', (self.folder / "run/manifest.json").read_text())
+
+    def test_a_file_whose_name_is_no_utf8_is_named(self):
+        texts = self.folder / "texts"
+        texts.mkdir()
+        (texts / b"\xc7\xd1.jsonl".decode("utf-8", "surrogateescape")).write_text("no json\n")
+        yaml = self.write(**{"{path: text.txt}]": "{path: texts, format: text}], strict: true"})
+        refused = subprocess.run([PLUMB, "train", yaml], cwd=self.folder, capture_output=True)
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertIn(b"\xc7\xd1.jsonl:1: ", refused.stderr)
+
     def test_metrics_by_token_do_not_compare_other_tokenizers(self):
         bytes_yaml = self.write()
         bpe_yaml = self.write("bpe.yaml", **{"{type: bytes}": "{type: bpe, vocab_size: 300}", "folder: run}": "folder: bpe}"})

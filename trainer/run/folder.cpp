@@ -151,6 +151,7 @@ FolderState open_run_folder(const config::Loaded& loaded, bool writes) {
     return state;
   }
   state.resolved_yaml = core::read_text(folder / "resolved.yaml");
+  state.manifest = nlohmann::ordered_json::object();
   if (fs::exists(folder / "manifest.json")) state.manifest = core::parse_json_file(folder / "manifest.json");
   check_same_command(loaded, state.resolved_yaml);
   compare_with_run(loaded, state);

@@ -46,7 +46,9 @@ std::string on_main_rank(Communicator& world, const std::function<std::string()>
       message = {{"code", static_cast<int>(told.code())}, {"message", told.what()}};
     }
   }
-  message = nlohmann::ordered_json::parse(parallel::broadcast_string(world, message.dump()));
+  // A message may name a file whose name is no UTF-8.
+  const auto text = message.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  message = nlohmann::ordered_json::parse(parallel::broadcast_string(world, text));
   if (failure) std::rethrow_exception(failure);
   if (message.contains("code")) {
     throw Error(static_cast<ExitCode>(message["code"].get<int>()), message["message"].get<std::string>());
