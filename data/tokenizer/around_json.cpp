@@ -23,9 +23,11 @@ std::vector<AddedToken> read_added_tokens(const JsonPlace& list, const IdOf& id_
     token.normalized = place.boolean("normalized", !token.special);
     place.at("id").integer(0, INT32_MAX);
     if (token.content.empty()) continue;
-    if (const auto before = known.find(token.content); before != known.end()) {  // the last word counts
-      token.id = added[before->second].id;
-      added[before->second] = token;
+    if (const auto before = known.find(token.content); before != known.end()) {
+      AddedToken& earlier = added[before->second];  // the last word counts, but what was special stays so
+      token.id = earlier.id;
+      token.special = token.special || earlier.special;
+      earlier = token;
       continue;
     }
     const int32_t id = id_of(token.content);

@@ -23,8 +23,7 @@ struct TokenizerParts {
   PreTokenizer pre_tokenizer;
   std::vector<int32_t> prefix, suffix;  // what the post-processor puts around one text
   std::optional<int32_t> bos, eos, pad;
-  std::string json;       // the file's own text
-  std::string canonical;  // the same without formatting; emptied once the digest is made
+  std::string json;  // the file's own text
   std::string digest;
 };
 

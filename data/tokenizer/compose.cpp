@@ -85,7 +85,7 @@ TokenizerPtr compose_tokenizer(const Composition& composition, const SpecialToke
                        {"ignore_merges", false},
                        {"vocab", std::move(vocabulary)},
                        {"merges", std::move(merges)}}}};
-  return tokenizer_of_json(json.dump(2), "tokenizer.json", specials, false, "tokenizer.special_tokens");
+  return tokenizer_of_json(json.dump(2), "tokenizer.json", specials, UsualNames::none, "tokenizer.special_tokens");
 }
 
 TokenizerPtr bytes_tokenizer(const SpecialTokens& given) {

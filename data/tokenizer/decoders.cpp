@@ -4,6 +4,7 @@
 #include "data/tokenizer/byte_level.h"
 #include "data/tokenizer/decoder.h"
 #include "data/tokenizer/text_pattern.h"
+#include "data/tokenizer/text_pre_tokenizer.h"
 #include "data/tokenizer/unicode.h"
 
 namespace plumb::data {
@@ -220,8 +221,8 @@ DecoderPtr read_decoder(const JsonPlace& place) {
   if (type == "WordPiece")
     return std::make_unique<WordPieceDecoder>(place.at("prefix").text(), place.at("cleanup").boolean());
   if (type == "Metaspace") {
-    const bool never = place.text("prepend_scheme", "always") == "never" || !place.boolean("add_prefix_space", true);
-    return std::make_unique<MetaspaceDecoder>(one_character(place.at("replacement")), !never);
+    const bool prepended = read_prepend_scheme(place) != PrependScheme::never;
+    return std::make_unique<MetaspaceDecoder>(one_character(place.at("replacement")), prepended);
   }
   if (type == "BPEDecoder") return std::make_unique<SuffixDecoder>(place.at("suffix").text());
   if (type == "ByteFallback") return std::make_unique<ByteFallbackDecoder>();

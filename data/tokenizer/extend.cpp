@@ -254,7 +254,7 @@ TokenizerPtr VocabularyExtender::State::write(const std::vector<Join>& joins, co
     return dynamic_cast<const FileTokenizer&>(*base).token_text(*id);
   };
   const SpecialTokens specials{.bos = name(base->bos()), .eos = name(base->eos()), .pad = name(base->pad())};
-  return tokenizer_of_json(json.dump(), "tokenizer.json", specials, false, "tokenizer.extend");
+  return tokenizer_of_json(json.dump(), "tokenizer.json", specials, UsualNames::none, "tokenizer.extend");
 }
 
 }  // namespace plumb::data

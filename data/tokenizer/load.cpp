@@ -21,14 +21,21 @@ std::string token_text(const JsonPlace& config, const char* key) {
 void take_named(const nlohmann::ordered_json& json, const std::string& file, BesideFile& beside) {
   const JsonPlace config(json, file);
   config.object();
+  beside.configured = true;
   const auto take = [&](std::string& into, const char* key) {
     if (into.empty()) into = token_text(config, key);
   };
   take(beside.named.bos, "bos_token");
   take(beside.named.eos, "eos_token");
   take(beside.named.pad, "pad_token");
+  beside.says_eos = beside.says_eos || json.contains("eos_token");
   if (const auto add = config.find("add_bos_token")) beside.add_bos = add->boolean();
   if (const auto add = config.find("add_eos_token")) beside.add_eos = add->boolean();
+}
+
+UsualNames usual_names(const BesideFile& beside) {
+  if (!beside.configured) return UsualNames::all;
+  return beside.says_eos ? UsualNames::none : UsualNames::eos;
 }
 
 // A folder that save_tokenizer wrote says which of its files is the tokenizer itself.
@@ -58,20 +65,19 @@ fs::path tokenizer_file(const fs::path& given) {
 
 TokenizerPtr load_tokenizer(const fs::path& file_or_folder, const SpecialTokens& specials) {
   const fs::path file = tokenizer_file(file_or_folder);
-  BesideFile beside{.named = specials, .add_bos = {}, .add_eos = {}};
-  bool configured = false;
+  BesideFile beside;
+  beside.named = specials;
   for (const char* name : {"tokenizer_config.json", "special_tokens_map.json"}) {
     std::error_code ignored;
     const fs::path config = file.parent_path() / name;
     if (!fs::exists(config, ignored)) continue;
     take_named(core::parse_json_file(config, uint64_t{64} << 20), config.string(), beside);
-    configured = true;
   }
   std::string bytes = core::read_text(file);
   const size_t first = bytes.find_first_not_of(" \t\r\n");
   const bool json = file.extension() == ".json" ||
                     (file.extension() != ".model" && first != std::string::npos && bytes[first] == '{');
-  if (json) return tokenizer_of_json(std::move(bytes), file.string(), beside.named, !configured, file.string());
+  if (json) return tokenizer_of_json(std::move(bytes), file.string(), beside.named, usual_names(beside), file.string());
   if (looks_like_tiktoken(bytes)) return load_tiktoken(file, bytes, beside);
   return load_sentencepiece(file, bytes, beside);
 }
@@ -79,16 +85,16 @@ TokenizerPtr load_tokenizer(const fs::path& file_or_folder, const SpecialTokens&
 TokenizerPtr tokenizer_of_files(const std::map<std::string, std::string>& files, const std::string& where) {
   const auto place = [&](const char* name) { return (fs::path(where) / name).string(); };
   const auto model = files.find("tokenizer.model"), json = files.find("tokenizer.json");
-  if (model == files.end()) {
-    if (json == files.end()) fail_input(where, "holds no tokenizer");
-    return tokenizer_of_json(json->second, place("tokenizer.json"), {}, true, place("tokenizer.json"));
-  }
-  BesideFile beside{.named = {}, .add_bos = {}, .add_eos = {}};
-  if (const auto config = files.find("tokenizer_config.json"); config != files.end()) {
+  const auto config = files.find("tokenizer_config.json");
+  if (model == files.end() && json == files.end()) fail_input(where, "holds no tokenizer");
+  BesideFile beside;
+  if (config != files.end()) {
     take_named(core::parse_json(config->second, place("tokenizer_config.json")), place("tokenizer_config.json"),
                beside);
   }
-  return load_sentencepiece(place("tokenizer.model"), model->second, beside);
+  if (model != files.end()) return load_sentencepiece(place("tokenizer.model"), model->second, beside);
+  return tokenizer_of_json(json->second, place("tokenizer.json"), beside.named, usual_names(beside),
+                           place("tokenizer.json"));
 }
 
 }  // namespace plumb::data

@@ -16,6 +16,7 @@ namespace plumb::data {
 struct BesideFile {
   SpecialTokens named;
   std::optional<bool> add_bos, add_eos;
+  bool configured = false, says_eos = false;  // a file was there; it says which token is eos, or that none is
 };
 
 // Lines of "base64 rank".

@@ -21,6 +21,7 @@ nlohmann::ordered_json config_of(const Tokenizer& tokenizer) {
     if (id) config[key] = file->token_text(*id);
   };
   name("bos_token", tokenizer.bos());
+  config["eos_token"] = nullptr;  // said in any case: where nothing is said of it, it has its usual name
   name("eos_token", tokenizer.eos());
   name("pad_token", tokenizer.pad());
   config["add_bos_token"] = file->adds_bos();
@@ -34,9 +35,13 @@ nlohmann::ordered_json config_of(const Tokenizer& tokenizer) {
 }  // namespace
 
 std::map<std::string, std::string> tokenizer_files(const Tokenizer& tokenizer) {
-  const auto* pieces = dynamic_cast<const SentencePieceTokenizer*>(&tokenizer);
-  if (!pieces || pieces->has_json()) return {{"tokenizer.json", tokenizer.json()}};
-  return {{kModel, pieces->model_bytes()}, {"tokenizer_config.json", config_of(tokenizer).dump(2) + "\n"}};
+  const auto config = [&] { return std::pair{"tokenizer_config.json", config_of(tokenizer).dump(2) + "\n"}; };
+  if (const auto* pieces = dynamic_cast<const SentencePieceTokenizer*>(&tokenizer))
+    return {{kModel, pieces->model_bytes()}, config()};
+  std::map<std::string, std::string> files = {{"tokenizer.json", tokenizer.json()}};
+  const bool of_a_file = dynamic_cast<const FileTokenizer*>(&tokenizer) != nullptr;  // else it has no names to keep
+  if (of_a_file && tokenizer_of_files(files, "tokenizer")->digest() != tokenizer.digest()) files.insert(config());
+  return files;
 }
 
 void save_tokenizer(const Tokenizer& tokenizer, const std::filesystem::path& folder,

@@ -48,4 +48,8 @@ using TextPreTokenizers = std::vector<TextPreTokenizerPtr>;
 bool read_character_pre_tokenizer(const JsonPlace& place, const std::string& type, TextPreTokenizers& list);
 TextPreTokenizerPtr read_metaspace(const JsonPlace& place);
 
+// Before which pieces Metaspace puts its sign; its decoder takes it away again.
+enum class PrependScheme { first, never, always };
+PrependScheme read_prepend_scheme(const JsonPlace& metaspace);
+
 }  // namespace plumb::data

@@ -72,8 +72,6 @@ class ByteLevel final : public TextPreTokenizer {
   bool add_prefix_space_, use_regex_;
 };
 
-enum class PrependScheme { first, never, always };
-
 class Metaspace final : public TextPreTokenizer {
  public:
   Metaspace(std::string replacement, PrependScheme scheme, bool cut)
@@ -121,18 +119,20 @@ TextPreTokenizerPtr read_metaspace(const JsonPlace& place) {
   const JsonPlace replacement = place.at("replacement");
   const std::string& text = replacement.text();
   if (text.empty() || decode_utf8(text.data()).size != text.size()) replacement.expected("one character");
+  return std::make_unique<Metaspace>(text, read_prepend_scheme(place), place.boolean("split", true));
+}
+
+PrependScheme read_prepend_scheme(const JsonPlace& metaspace) {
   auto scheme = PrependScheme::always;
-  if (const auto given = place.find("prepend_scheme")) {
+  if (const auto given = metaspace.find("prepend_scheme")) {
     const std::string& name = given->text();
     if (name != "first" && name != "never" && name != "always") given->expected("first, never or always");
     scheme = name == "first" ? PrependScheme::first : name == "never" ? PrependScheme::never : PrependScheme::always;
   }
-  if (!place.boolean("add_prefix_space", true)) {
-    if (place.find("prepend_scheme") && scheme != PrependScheme::never)
-      place.fail("expected prepend_scheme never with add_prefix_space false, found another");
-    scheme = PrependScheme::never;
-  }
-  return std::make_unique<Metaspace>(text, scheme, place.boolean("split", true));
+  if (metaspace.boolean("add_prefix_space", true)) return scheme;
+  if (metaspace.find("prepend_scheme") && scheme != PrependScheme::never)
+    metaspace.fail("expected prepend_scheme never with add_prefix_space false, found another");
+  return PrependScheme::never;
 }
 
 TextPreTokenizerPtr read_text_pre_tokenizer(const JsonPlace& place) {

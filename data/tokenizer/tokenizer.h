@@ -64,8 +64,8 @@ TokenizerPtr load_tokenizer(const std::filesystem::path& file_or_folder, const S
 // tokenizer.json too (byte-level BPE without merges), so that exports work.
 TokenizerPtr bytes_tokenizer(const SpecialTokens& specials = {});
 
-// What a dataset keeps of a tokenizer, by name: tokenizer.json; where none gives the same ids tokenizer.model, with the
-// tokenizer_config.json that names its bos, eos and pad. `where`: the folder they stand in, for messages.
+// What a dataset keeps of a tokenizer, by name: its file, and the tokenizer_config.json that names bos, eos and pad
+// where that alone does not. Read again they are the tokenizer of the same digest. `where`: their folder, for messages.
 inline constexpr const char* kTokenizerFiles[] = {"tokenizer.json", "tokenizer.model", "tokenizer_config.json"};
 std::map<std::string, std::string> tokenizer_files(const Tokenizer&);
 TokenizerPtr tokenizer_of_files(const std::map<std::string, std::string>& files, const std::string& where);

@@ -41,7 +41,7 @@ bool only_cuts(const JsonPlace& place, bool& closed) {
 // ByteLevel makes one text, which Fuse leaves alone.
 bool only_byte_level(const JsonPlace& place) {
   const std::string& type = place.at("type").text();
-  if (type == "ByteLevel" || type == "Fuse") return true;
+  if (type == "ByteLevel") return true;
   if (type != "Sequence") return false;
   const JsonPlace list = place.at("decoders").array();
   bool first = true;
@@ -70,7 +70,7 @@ void check_version(const JsonPlace& root) {
 }
 
 // A tokenizer.json alone does not say which token ends a document; the names that published tokenizers use do.
-void take_usual(const std::vector<AddedToken>& added, SpecialTokens& named) {
+void take_usual(const std::vector<AddedToken>& added, UsualNames usual, SpecialTokens& named) {
   const auto take = [&](std::string& into, std::initializer_list<const char*> names) {
     for (const char* name : names) {
       const bool found = std::any_of(added.begin(), added.end(),
@@ -78,8 +78,9 @@ void take_usual(const std::vector<AddedToken>& added, SpecialTokens& named) {
       if (into.empty() && found) into = name;
     }
   };
+  if (usual != UsualNames::none) take(named.eos, {"</s>", "<|end_of_text|>", "<|endoftext|>", "<eos>"});
+  if (usual != UsualNames::all) return;
   take(named.bos, {"<s>", "<|begin_of_text|>", "<bos>"});
-  take(named.eos, {"</s>", "<|end_of_text|>", "<|endoftext|>", "<eos>"});
   take(named.pad, {"<pad>", "<|padding|>", "<|pad|>", "[PAD]"});
 }
 
@@ -172,14 +173,14 @@ PipelineParts read_pipeline(const JsonPlace& root) {
 }
 
 TokenizerPtr tokenizer_of_json(std::string text, const std::string& file, const SpecialTokens& specials,
-                               bool usual_names, const std::string& where) {
+                               UsualNames usual, const std::string& where) {
   const auto json = core::parse_json(text, file);
   const JsonPlace root(json, file);
   root.object();
   check_version(root);
   SpecialTokens named = specials;
   const auto finish = [&](auto& parts, const IdOf& id_of) {
-    if (usual_names) take_usual(parts.added, named);
+    take_usual(parts.added, usual, named);
     parts.json = std::move(text);
     name_specials(parts, id_of, json.dump(), named, where);
   };

@@ -13,10 +13,12 @@
 
 namespace plumb::data {
 
-// `file` stands for the text in messages. `usual_names`: bos, eos and pad that `specials` leaves out are the tokens
-// that published tokenizers call so. A text that is no token is an Error at `where`.
+// Which of bos, eos and pad, where `specials` leaves them out, are the tokens that published tokenizers call so. The
+// tokenizer_config.json of GPT-2 says nothing of them, and its class in transformers knows the end of a text alone.
+enum class UsualNames { none, eos, all };
+// `file` stands for the text in messages. A text that is no token is an Error at `where`.
 TokenizerPtr tokenizer_of_json(std::string text, const std::string& file, const SpecialTokens& specials,
-                               bool usual_names, const std::string& where);
+                               UsualNames usual, const std::string& where);
 
 // Its parts (one function a component, so that a new kind is one more case).
 bool has_fast_form(const JsonPlace& root);
@@ -27,7 +29,7 @@ struct ModelAndIds {
   int64_t entries = 0;  // of the vocabulary object, as `tokenizers` counts them
 };
 ModelAndIds read_bpe_model(const JsonPlace& model);
-void read_pre_tokenizer(const JsonPlace& pre_tokenizer, PreTokenizer& result);
+void read_pre_tokenizer(const JsonPlace& pre_tokenizer, PreTokenizer& result);  // of a file with the fast form
 
 // `id_of`: id of a text in the vocabulary or -1; `entries`: of the vocabulary.
 using IdOf = std::function<int32_t(std::string_view)>;

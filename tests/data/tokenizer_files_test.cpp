@@ -77,6 +77,7 @@ TEST_F(ModelFileTest, SavedModelsStayWhatTheyAre) {
   save_tokenizer(*tokenizer, folder_ / "saved");
   const auto again = load_tokenizer(folder_ / "saved");
   EXPECT_EQ(again->digest(), tokenizer->digest());
+  EXPECT_EQ(tokenizer_of_files(tokenizer_files(*tokenizer), "kept")->digest(), tokenizer->digest());
   const auto json = load_tokenizer(folder_ / "saved/tokenizer.json");
   for (const char* text : {"ab aab", " a  b", "x y", "", "ababab  ab"})
     EXPECT_EQ(ids(*json, text), ids(*tokenizer, text)) << text;

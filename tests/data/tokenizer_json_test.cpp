@@ -115,6 +115,47 @@ TEST_F(TokenizerJsonTest, HostileAddedTokens) {
               HasSubstr("added_tokens: error: expected an array"));
 }
 
+// Vocabularies of Unigram, WordPiece and WordLevel hold their special tokens; text that reads like one is text.
+TEST_F(TokenizerJsonTest, SpecialTextOfAVocabulary) {
+  auto json = bpe_json({});
+  json["added_tokens"] = {added(0, "<u>", true), added(1, "</s>", true)};
+  json["pre_tokenizer"] = {{"type", "WhitespaceSplit"}};
+  const auto as_text = [&](const Json& model, const std::string& text) {
+    json["model"] = model;
+    const auto tokenizer = load(json);
+    EXPECT_EQ(ids(*tokenizer, "a</s>"), (Ids{2, 1}));
+    EncodeCounts counts;
+    const auto found = ids(*tokenizer, text, SpecialInText::text, &counts);
+    EXPECT_EQ(counts.special_texts, 1);
+    EXPECT_EQ(ids(*tokenizer, "a</s>"), (Ids{2, 1}));
+    return found;
+  };
+  const auto entry = [](const char* text, double score) { return Json::array({text, score}); };
+  const Json unigram = {
+      {"type", "Unigram"},
+      {"unk_id", 0},
+      {"vocab", Json::array({entry("<u>", 0), entry("</s>", 0), entry("a", -1), entry("/", -9), entry("s", -9)})}};
+  EXPECT_EQ(as_text(unigram, "a</s>"), (Ids{2, 0, 3, 4, 0}));
+  const Json vocab = {{"<u>", 0}, {"</s>", 1}, {"a", 2}, {"<", 3}, {"/s>", 4}};
+  const Json words = {{"type", "WordPiece"},
+                      {"vocab", vocab},
+                      {"unk_token", "<u>"},
+                      {"continuing_subword_prefix", ""},
+                      {"max_input_chars_per_word", 100}};
+  EXPECT_EQ(as_text(words, "a </s>"), (Ids{2, 3, 4}));
+  EXPECT_EQ(as_text({{"type", "WordLevel"}, {"vocab", vocab}, {"unk_token", "<u>"}}, "a </s>"), (Ids{2, 0}));
+}
+
+TEST_F(TokenizerJsonTest, FuseAloneShowsTheAlphabet) {
+  auto json = bpe_json({});
+  json["decoder"] = {{"type", "Fuse"}};
+  EXPECT_EQ(load(json)->decode(Ids{'a', ' ', 'b'}),
+            "a\xC4\xA0"
+            "b");
+  json["decoder"] = {{"type", "Sequence"}, {"decoders", {bpe_json({})["decoder"], {{"type", "Fuse"}}}}};
+  EXPECT_EQ(load(json)->decode(Ids{'a', ' ', 'b'}), "a b");
+}
+
 // `tokenizers` numbers added tokens itself, whatever the file says.
 TEST_F(TokenizerJsonTest, AddedTokensAreNumberedAnew) {
   auto json = bpe_json({"a b"});
@@ -125,7 +166,14 @@ TEST_F(TokenizerJsonTest, AddedTokensAreNumberedAnew) {
   EXPECT_EQ(tokenizer->token_id("ab"), 256);
   EXPECT_EQ(tokenizer->token_id("<y>"), 258);
   EXPECT_EQ(tokenizer->vocab_size(), 259);
-  EXPECT_FALSE(tokenizer->is_special(257));  // the last word counts
+  EXPECT_TRUE(tokenizer->is_special(257));  // whatever is said of it later
+
+  json["model"]["vocab"]["<far>"] = 300;  // gaps are filled
+  json["added_tokens"] = {added(258, "<x>", true), added(300, "<far>", true), added(301, "<y>", true)};
+  const auto with_gaps = load(json);
+  EXPECT_EQ(with_gaps->token_id("<x>"), 258);
+  EXPECT_EQ(with_gaps->token_id("<far>"), 300);
+  EXPECT_EQ(with_gaps->token_id("<y>"), 259);
 }
 
 TEST_F(TokenizerJsonTest, HostilePostProcessors) {
@@ -164,6 +212,30 @@ TEST_F(TokenizerJsonTest, ConfigBesideNamesTokens) {
   EXPECT_EQ(load_tokenizer(folder_, {.pad = "<pad>"})->pad(), 258);  // the caller's word first
   write(R"({"eos_token": "absent"})", "tokenizer_config.json");
   EXPECT_THROW(load_tokenizer(folder_), Error);
+  // The one of GPT-2 names nothing; of it alone the end of a text is known all the same.
+  json["added_tokens"] = {added(256, "<|endoftext|>", true), added(257, "<pad>", true)};
+  write(json.dump());
+  write(R"({"model_max_length": 1024})", "tokenizer_config.json");
+  tokenizer = load_tokenizer(folder_);
+  EXPECT_EQ(tokenizer->eos(), 256);
+  EXPECT_FALSE(tokenizer->bos() || tokenizer->pad());
+  write(R"({"eos_token": null})", "tokenizer_config.json");
+  tokenizer = load_tokenizer(folder_);
+  EXPECT_FALSE(tokenizer->eos());
+  EXPECT_FALSE(tokenizer_of_files(tokenizer_files(*tokenizer), "kept")->eos());
+}
+
+// What a dataset keeps is the same tokenizer when it is read again, whoever named its tokens.
+TEST_F(TokenizerJsonTest, KeptFilesAreTheTokenizer) {
+  auto json = bpe_json({});
+  json["added_tokens"] = {added(256, "</s>", true), added(257, "<|eot|>", true)};
+  const auto usual = load(json), named = load(json, {.eos = "<|eot|>", .pad = "</s>"});
+  EXPECT_EQ(tokenizer_files(*usual).size(), 1);  // </s> is the end of a text by its name
+  const auto again = tokenizer_of_files(tokenizer_files(*named), "kept");
+  EXPECT_EQ(again->eos(), 257);
+  EXPECT_EQ(again->pad(), 256);
+  EXPECT_EQ(again->digest(), named->digest());
+  EXPECT_NE(again->digest(), usual->digest());
 }
 
 TEST_F(TokenizerJsonTest, SavedConfig) {
