@@ -107,7 +107,7 @@ class Dataset {
   // Documents of that id, or at that "file:line"; equal texts of a source share an id.
   virtual std::vector<int64_t> documents_with_id(uint64_t id) const;
   virtual std::vector<int64_t> documents_at(const std::string& where) const;
-  // The whole of sources.jsonl, report.json, quarantine.jsonl or a file of the tokenizer, verified.
+  // The whole of sources.jsonl, report.json, quarantine.jsonl, dropped.jsonl or a file of the tokenizer, verified.
   virtual std::string text_file(const std::string& name) const;
   virtual TokenizerPtr tokenizer() const;  // that made it
   virtual void verify() const {}           // every byte of every file

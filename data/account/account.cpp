@@ -14,7 +14,7 @@ using json = nlohmann::ordered_json;
 // Every section that what follows looks into. Datasets that were imported by earlier releases have few.
 void complete(json& report, const std::string& place) {
   json whole = report_sections({}, {});
-  for (const char* key : {"totals", "tokenizer", "rules", "duplicates"}) whole[key] = json::object();
+  for (const char* key : {"totals", "dropped", "tokenizer", "rules", "duplicates"}) whole[key] = json::object();
   whole["sources"] = json::array();
   for (const auto& [key, empty] : whole.items()) {
     auto& section = report[key];

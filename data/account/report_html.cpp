@@ -12,6 +12,7 @@ namespace {
 using json = nlohmann::ordered_json;
 using Rows = std::vector<std::vector<std::string>>;
 constexpr size_t kMostRows = 30;
+constexpr size_t kMostSources = 10;  // of one rule
 constexpr size_t kMostHits = 200;
 
 int64_t count(const json& object, const std::string& key) {
@@ -29,12 +30,10 @@ std::vector<std::pair<std::string, int64_t>> largest(const json& counts) {
   return all;
 }
 
-std::string counts_table(const std::string& what, const std::string& unit, const json& counts, int64_t whole = 0) {
+std::string counts_table(const std::string& what, const std::string& unit, const json& counts) {
   Rows rows = {{what, unit}};
-  if (whole > 0) rows[0].push_back("share");
   for (const auto& [name, value] : largest(counts)) {
     rows.push_back({name, html::number(value)});
-    if (whole > 0) rows.back().push_back(html::share(value, whole));
     if (rows.size() > kMostRows) break;
   }
   return html::table(rows);
@@ -88,6 +87,35 @@ std::string documents_table(const json& totals) {
     }
   }
   return html::table(rows);
+}
+
+// By rule, and of each rule the sources with the most documents that fell to it.
+std::string dropped_part(const json& report) {
+  const int64_t read = count(report["totals"], "documents");
+  const bool several = report["sources"].size() > 1;
+  Rows rows = {{"rule", "source", "documents", "share"}};
+  int64_t dropped = 0;
+  for (const auto& [rule, documents] : largest(report["dropped"])) {
+    dropped += documents;
+    if (rows.size() > kMostRows * kMostSources) continue;
+    rows.push_back({rule, several ? "all" : "", html::number(documents), html::share(documents, read)});
+    std::vector<std::pair<int64_t, const json*>> sources;
+    for (const auto& source : report["sources"]) {
+      const auto found = source.find("dropped");
+      const int64_t of_source = found == source.end() ? 0 : count(*found, rule);
+      if (several && of_source > 0) sources.emplace_back(of_source, &source);
+    }
+    std::stable_sort(sources.begin(), sources.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+    for (size_t i = 0; i < std::min(sources.size(), kMostSources); ++i) {
+      const auto& [of_source, source] = sources[i];
+      rows.push_back({rule, source->value("name", ""), html::number(of_source),
+                      html::share(of_source, count(*source, "documents"))});
+    }
+  }
+  if (dropped == 0) return "";
+  return "<p>dropped.jsonl in the dataset names each of these " + html::number(dropped) +
+         " documents (file and line) with its rule and what was measured; quarantine.jsonl the malformed rows.</p>\n" +
+         html::table(rows, 2);
 }
 
 std::string tokens_table(const json& totals) {
@@ -271,7 +299,7 @@ std::string heading(const Account& account) {
 std::string report_html(const Account& account) {
   const json& report = account.report;
   const json& totals = report["totals"];
-  const int64_t kept = count(totals, "kept"), read = count(totals, "documents");
+  const int64_t kept = count(totals, "kept");
   std::string body = heading(account) + html::section("Datasets", datasets_table(report));
   body += html::section("Documents", documents_table(totals));
   body += html::section("Tokens", tokens_table(totals));
@@ -280,7 +308,7 @@ std::string report_html(const Account& account) {
                                        lengths_picture(report["lengths"]["bytes"], "bytes"));
   body += html::section("Files of kinds that are not read", passed_over_part(report["passed_over"]));
   const json& clean = report["clean"];
-  body += html::section("Dropped by rule", counts_table("rule", "documents", clean["dropped"], read));
+  body += html::section("Dropped by rule", dropped_part(report));
   body += html::section("Lines removed", counts_table("reason", "lines", clean["lines_removed"]));
   body += html::section("Repairs", counts_table("repair", "times", clean["repairs"]));
   body += html::section("Left out by readers", counts_table("kind", "bytes", report["left_out"]));

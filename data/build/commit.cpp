@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <set>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "data/build/clusters_json.h"
+#include "data/build/set_aside.h"
 #include "data/shards/manifest.h"
 
 namespace plumb::data {
@@ -38,13 +40,30 @@ std::string dump(const json& value) { return value.dump(-1, ' ', false, json::er
   fail_input(request.validation ? "data.validation_share" : "data.sources", message, hint);
 }
 
-// What is said of one source, summed over its parts.
-struct SourceAccount {
+// Summed over parts: of one source, or of all.
+struct Sums {
   BuildReport report;
   ReadCounts read;
+  int64_t exact = 0, near = 0, repeated = 0;  // of report.duplicates
+
+  void add(const PartResult& part, const ReadCounts& counts) {
+    report += part.report, read += counts;
+    exact += part.exact, near += part.near, repeated += part.repeated;
+  }
 };
 
-json source_json(const config::Source& source, const Corpus& corpus, size_t number, const SourceAccount& account) {
+// Documents by rule: the lines of dropped.jsonl.
+json dropped_by_rule(const Sums& sums) {
+  std::map<std::string, int64_t> rules = sums.read.clean.dropped;
+  for (const auto& [kind, documents] : sums.read.privacy.dropped) rules["privacy." + kind] = documents;
+  rules["contaminated"] = sums.read.contaminated;
+  rules["exact"] = sums.exact, rules["near"] = sums.near, rules["repeated"] = sums.repeated;
+  rules["empty"] = sums.report.empty, rules["too_long"] = sums.report.too_long;
+  std::erase_if(rules, [](const auto& rule) { return rule.second == 0; });
+  return rules;
+}
+
+json source_json(const config::Source& source, const Corpus& corpus, size_t number, const Sums& sums) {
   json entry{{"name", source_name(source)}, {"format", source.format}};
   if (!source.license.empty()) entry["license"] = source.license;
   if (!source.language.empty()) entry["language"] = source.language;
@@ -55,40 +74,39 @@ json source_json(const config::Source& source, const Corpus& corpus, size_t numb
   }
   entry["files"] = files;
   entry["bytes_on_disk"] = bytes;
-  entry["bytes_read"] = account.read.bytes;
-  entry.update(account.report.json());
+  entry["bytes_read"] = sums.read.bytes;
+  entry.update(sums.report.json());
   entry.erase("held_out_by");
   entry.erase("first_malformed");
+  entry["dropped"] = dropped_by_rule(sums);
   return entry;
 }
 
 json account_of(const BuildRequest& request, const Tokenizer& tokenizer, const Corpus& corpus,
-                const std::vector<SourceAccount>& sources, const Shape& shape, const BuildReport& report,
-                const PartResult& duplicates, std::vector<json> contaminated) {
+                const std::vector<Sums>& sources, const Sums& all, const Shape& shape, std::vector<json> contaminated) {
   json account{{"format", "plumb-report-1"},
                {"part", request.validation_share == 0 ? "all"
                         : request.validation          ? "validation"
                                                       : "train"},
-               {"totals", report.json()},
+               {"totals", all.report.json()},
+               {"dropped", dropped_by_rule(all)},
                {"sequence_length", request.sequence_length},
                {"packing", request.packing},
                {"tokenizer", {{"digest", tokenizer.digest()}, {"vocab_size", tokenizer.vocab_size()}}},
                {"rules", corpus.identity()["rules"]}};
   account["sources"] = json::array();
-  ReadCounts read;
   for (size_t s = 0; s < sources.size(); ++s) {
     if (request.only_source && *request.only_source != s) continue;
     account["sources"].push_back(source_json(request.sources[s], corpus, s, sources[s]));
-    read += sources[s].read;
   }
-  account.update(report_sections(read, shape));
+  account.update(report_sections(all.read, shape));
   if (!corpus.contamination().is_null()) {
     account["decontamination"]["looked_for"] = corpus.contamination();
     account["decontamination"]["documents_listed"] = contaminated.size();
     keep_largest(contaminated, kLargestContaminated);
     account["decontamination"]["largest"] = std::move(contaminated);
   }
-  account["duplicates"] = {{"exact", duplicates.exact}, {"near", duplicates.near}, {"repeated", duplicates.repeated}};
+  account["duplicates"] = {{"exact", all.exact}, {"near", all.near}, {"repeated", all.repeated}};
   if (const auto clusters = corpus.duplicates()) {
     account["duplicates"]["clusters"] = clusters->json();
     account["duplicates"]["largest"] = largest_clusters(corpus);
@@ -125,6 +143,13 @@ HashedFile write_quarantine(const fs::path& folder, const Corpus& corpus, const 
   return writer.finish();
 }
 
+HashedFile write_dropped(const fs::path& folder, const Corpus& corpus, const TokenPhase& phase) {
+  HashedWriter writer(folder, "dropped.jsonl");
+  const auto write = [&](const std::string& line) { return writer.write(line + "\n"), true; };
+  for (const size_t chunk : phase.chunks()) corpus.dropped(chunk, write), phase.dropped(chunk, write);
+  return writer.finish();
+}
+
 HashedFile write_contaminated(const fs::path& folder, const std::vector<json>& documents) {
   HashedWriter writer(folder, "contamination.jsonl");
   for (const auto& document : documents) writer.write(dump(document) + "\n");
@@ -136,24 +161,21 @@ HashedFile write_contaminated(const fs::path& folder, const std::vector<json>& d
 Assembled assemble(const BuildRequest& request, const Tokenizer& tokenizer, const Corpus& corpus,
                    const TokenPhase& phase) {
   Assembled all;
-  std::vector<SourceAccount> sources(request.sources.size());
+  std::vector<Sums> sources(request.sources.size());
+  Sums sums;
   Shape shape;
-  PartResult duplicates;
   for (const size_t chunk : phase.chunks()) {
     auto part = phase.result(chunk);
     const auto read = corpus.counts(chunk);
-    auto& source = sources[corpus.chunks()[chunk].source];
-    source.report += part.report, source.read += read;
-    all.report += part.report;
+    sources[corpus.chunks()[chunk].source].add(part, read), sums.add(part, read);
     shape += part.shape;
-    duplicates.exact += part.exact, duplicates.near += part.near, duplicates.repeated += part.repeated;
     for (auto& document : corpus.contaminated(chunk)) all.contaminated.push_back(std::move(document));
     if (all.contaminated.size() >= 2 * kMostContaminated) keep_largest(all.contaminated, kMostContaminated);
     if (part.documents == 0) continue;
     all.parts.push_back({chunk, part.documents, part.tokens, part.rows, part.spans});
     for (auto& file : part.files) all.files.push_back(std::move(file));
   }
-  auto& report = all.report;
+  auto& report = sums.report;
   report.held_out_by = phase.held_out().rule();
   visit_malformed(corpus, phase, [&](const std::string& line) {
     report.first_malformed.push_back(malformed_said(line));
@@ -167,7 +189,8 @@ Assembled assemble(const BuildRequest& request, const Tokenizer& tokenizer, cons
     report.ledger.padding = std::max<int64_t>(0, report.ledger.positions - (report.tokens - 1));
   }
   keep_largest(all.contaminated, kMostContaminated);
-  all.account = account_of(request, tokenizer, corpus, sources, shape, report, duplicates, all.contaminated);
+  all.account = account_of(request, tokenizer, corpus, sources, sums, shape, all.contaminated);
+  all.report = std::move(sums.report);
   return all;
 }
 
@@ -176,6 +199,7 @@ void commit_dataset(const fs::path& building, const fs::path& final_name, Assemb
   all.files.push_back(write_sources(building, request, corpus));
   all.files.push_back(write_hashed(building, "report.json", dump(all.account) + "\n"));
   all.files.push_back(write_quarantine(building, corpus, phase));
+  all.files.push_back(write_dropped(building, corpus, phase));
   if (!corpus.contamination().is_null()) all.files.push_back(write_contaminated(building, all.contaminated));
   for (const auto& [name, text] : tokenizer_files(tokenizer)) all.files.push_back(write_hashed(building, name, text));
   json content = identity;

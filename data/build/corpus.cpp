@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
+#include <tuple>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -10,6 +12,7 @@
 #include "core/json.h"
 #include "data/build/preparer.h"
 #include "data/build/read_phase.h"
+#include "data/build/set_aside.h"
 #include "data/ordered_pool.h"
 #include "data/source/documents.h"
 
@@ -19,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
-constexpr int kDocumentsVersion = 2;
+constexpr int kDocumentsVersion = 3;
 
 json identity_of(const BuildRequest& request, const Plan& plan, const Preparer& preparer) {
   json id{{"version", kDocumentsVersion}, {"unit_bytes", plan.unit_bytes}, {"rules", preparer.identity()}};
@@ -120,9 +123,14 @@ std::vector<json> Corpus::contaminated(size_t chunk) const {
 }
 
 void Corpus::malformed(size_t chunk, const std::function<bool(const std::string& line)>& take) const {
-  const int64_t rows = counts(chunk).malformed;
-  if (rows == 0) return;
-  read_malformed(chunk_files(folder_, chunks_[chunk].unit, chunks_[chunk].number).malformed, rows, take);
+  read_set_aside(chunk_files(folder_, chunks_[chunk].unit, chunks_[chunk].number).malformed, counts(chunk).malformed,
+                 take);
+}
+
+void Corpus::dropped(size_t chunk, const std::function<bool(const std::string& line)>& take) const {
+  const auto read = counts(chunk);
+  read_set_aside(chunk_files(folder_, chunks_[chunk].unit, chunks_[chunk].number).dropped,
+                 read.filtered + read.personal + read.contaminated, take);
 }
 
 void Corpus::find_duplicates(const BuildRequest& request, Meter& meter) {
@@ -194,8 +202,10 @@ void Corpus::visit(size_t chunk, const std::function<void(StoredDocument&&, Fate
   for (size_t i = 0;; ++i) {
     const auto verdict = i < verdicts.size() ? verdicts[i] : Verdict::keep;
     if (verdict != Verdict::keep) {
-      if (!reader.skip()) break;
-      take({}, verdict == Verdict::exact ? Fate::exact : Fate::near);
+      if (!reader.skip(document)) break;
+      StoredDocument copy;
+      copy.file = document.file, copy.line = document.line;
+      take(std::move(copy), verdict == Verdict::exact ? Fate::exact : Fate::near);
       continue;
     }
     if (!reader.next(document)) break;
@@ -213,12 +223,37 @@ void Corpus::visit(size_t chunk, const std::function<void(StoredDocument&&, Fate
   }
 }
 
+// Chunk by chunk of those that are kept, so that each file is opened once; of a file only the pages that are asked for
+// are read.
+std::vector<StoredPlace> Corpus::kept_instead(size_t chunk) const {
+  if (!duplicates_) return {};
+  const auto survivors = duplicates_->survivors(static_cast<int64_t>(chunk));
+  std::vector<size_t> order(survivors.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return std::tie(survivors[a].unit, survivors[a].index, a) < std::tie(survivors[b].unit, survivors[b].index, b);
+  });
+  std::vector<StoredPlace> places(survivors.size());
+  std::optional<PlaceReader> reader;
+  int64_t open = -1;
+  for (const size_t i : order) {
+    const auto& survivor = survivors[i];
+    if (survivor.unit != open) {
+      const auto& of = chunks_.at(static_cast<size_t>(survivor.unit));
+      reader.emplace(chunk_files(folder_, of.unit, of.number).places);
+      open = survivor.unit;
+    }
+    places[i] = reader->at(static_cast<uint64_t>(survivor.index));
+  }
+  return places;
+}
+
 void Corpus::name_places(size_t chunk, std::map<size_t, std::string>& documents) const {
   StoredReader reader(chunk_files(folder_, chunks_.at(chunk).unit, chunks_[chunk].number).documents);
   StoredDocument document;
   size_t at = 0;
   for (auto& [number, place] : documents) {
-    while (at < number && reader.skip()) ++at;
+    while (at < number && reader.skip(document)) ++at;
     if (!reader.next(document)) return;
     ++at;
     place = place_name(plan_.files.at(document.file).name, document.line);

@@ -30,12 +30,16 @@ class Corpus {
   const std::vector<Chunk>& chunks() const { return chunks_; }
   ReadCounts counts(size_t chunk) const;
   std::vector<nlohmann::ordered_json> contaminated(size_t chunk) const;  // ContaminatedDocument's; of many the largest
-  // The malformed rows of a chunk as lines of quarantine.jsonl, until `take` gives false.
+  // Until `take` gives false: the malformed rows of a chunk as lines of quarantine.jsonl, and the documents that fell
+  // to a rule when they were read as lines of dropped.jsonl.
   void malformed(size_t chunk, const std::function<bool(const std::string& line)>& take) const;
+  void dropped(size_t chunk, const std::function<bool(const std::string& line)>& take) const;
 
   enum class Fate { kept, exact, near, repeated };  // repeated: nothing is left beside passages that stood before
-  // Every stored document of a chunk in order. What is not kept comes without its text.
+  // Every stored document of a chunk in order. Of copies only file and line are known.
   void visit(size_t chunk, const std::function<void(StoredDocument&&, Fate)>& take) const;
+  // For each copy in a chunk, in order, where the document stands that is kept in its place.
+  std::vector<StoredPlace> kept_instead(size_t chunk) const;
   // "file:line" of stored documents of a chunk, by their number in it.
   void name_places(size_t chunk, std::map<size_t, std::string>& documents) const;
   int64_t survivors() const { return survivors_; }  // before `repeated` is known

@@ -39,10 +39,18 @@ bool Preparer::keep_text(StoredDocument& document, const Origin& origin, Prepare
   auto& counts = out.counts;
   if (cleaner_.active()) {
     auto result = cleaner_.clean(document.text, counts.clean);
-    if (!result.kept) return ++counts.filtered, false;
+    if (!result.kept) {
+      ++counts.filtered;
+      return drop({"", "", std::move(result.rule), std::move(result.found), std::move(result.limit)}, document, origin,
+                  out);
+    }
     document.language = std::move(result.language);
   }
-  if (redactor_.active() && !redactor_.redact(document.text, counts.privacy)) return ++counts.personal, false;
+  std::string kind;
+  if (redactor_.active() && !redactor_.redact(document.text, counts.privacy, &kind)) {
+    ++counts.personal;
+    return drop({"", "", "privacy." + kind}, document, origin, out);
+  }
   if (!contamination_.active()) return true;
   std::vector<Hit> hits;
   const auto outcome = contamination_.check(document.text, origin.source, counts.contamination, hits);
@@ -56,7 +64,11 @@ bool Preparer::keep_messages(StoredDocument& document, const Origin& origin, Pre
   if (cleaner_.active()) {
     for (auto* text : texts) cleaner_.normalize(*text, counts.clean);
   }
-  if (redactor_.active() && !redactor_.redact(texts, counts.privacy)) return ++counts.personal, false;
+  std::string kind;
+  if (redactor_.active() && !redactor_.redact(texts, counts.privacy, &kind)) {
+    ++counts.personal;
+    return drop({"", "", "privacy." + kind}, document, origin, out);
+  }
   if (!contamination_.active()) return true;
   std::vector<std::string_view> views;
   for (const auto* text : texts) views.push_back(*text);
@@ -73,7 +85,15 @@ bool Preparer::keep_checked(Contamination::Outcome outcome, std::vector<Hit>&& h
       contamination_.describe(place_name(origin.file_name, document.line), origin.source, outcome, std::move(hits))
           .json());
   if (outcome != Contamination::Outcome::dropped) return true;
-  return ++out.counts.contaminated, false;
+  ++out.counts.contaminated;
+  return drop({"", "", "contaminated"}, document, origin, out);
+}
+
+// Always false: what is dropped is not kept.
+bool Preparer::drop(DroppedDocument&& why, const StoredDocument& document, const Origin& origin, Prepared& out) {
+  why.source = origin.source, why.where = place_name(origin.file_name, document.line);
+  out.dropped += why.line();
+  return false;
 }
 
 void Preparer::prepare(Record&& record, const Origin& origin, Prepared& out) const {
@@ -92,7 +112,10 @@ void Preparer::prepare(Record&& record, const Origin& origin, Prepared& out) con
   const bool kept = document.messages.empty() ? keep_text(document, origin, out) : keep_messages(document, origin, out);
   if (!kept) return;
   ++counts.stored;
-  if (fingerprinter_.active()) out.fingerprints.push_back(fingerprinter_.of(whole_text(document)));
+  if (fingerprinter_.active()) {
+    out.fingerprints.push_back(fingerprinter_.of(whole_text(document)));
+    append_place(out.places, {document.file, document.line});
+  }
   append_document(out.documents, document);
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "data/build/counts.h"
+#include "data/build/set_aside.h"
 #include "data/build/stored.h"
 #include "data/clean/cleaner.h"
 #include "data/decontaminate/contamination.h"
@@ -18,6 +19,8 @@ namespace plumb::data {
 // Documents of some rows, as they are stored, with what became of the others.
 struct Prepared {
   std::string documents;  // append_document's
+  std::string places;     // append_place's, of the same documents; with fingerprints alone
+  std::string dropped;    // lines of dropped.jsonl
   std::vector<Fingerprint> fingerprints;
   std::vector<nlohmann::ordered_json> contaminated;  // ContaminatedDocument's
   ReadCounts counts;
@@ -44,6 +47,8 @@ class Preparer {
   bool keep_messages(StoredDocument& document, const Origin& origin, Prepared& out) const;
   bool keep_checked(Contamination::Outcome outcome, std::vector<Hit>&& hits, const StoredDocument& document,
                     const Origin& origin, Prepared& out) const;
+
+  static bool drop(DroppedDocument&& why, const StoredDocument& document, const Origin& origin, Prepared& out);
 
   Cleaner cleaner_;
   Redactor redactor_;

@@ -158,19 +158,23 @@ class UnitReading {
     auto& prepared = done.prepared;
     documents_->write(prepared.documents);
     for (const auto& fingerprint : prepared.fingerprints) fingerprints_->add(fingerprint);
+    if (places_) places_->write(prepared.places);
     chunk_counts_ += prepared.counts;
-    if (!done.malformed.empty() && !malformed_) malformed_.emplace(chunk_files(folder_, number_, chunk_).malformed);
-    if (malformed_) malformed_->write(done.malformed);
+    const auto files = chunk_files(folder_, number_, chunk_);
+    append_lines(malformed_, files.malformed, done.malformed);
+    append_lines(dropped_, files.dropped, prepared.dropped);
     contaminated_.insert(contaminated_.end(), prepared.contaminated.begin(), prepared.contaminated.end());
     if (contaminated_.size() >= 2 * kMostContaminated) keep_largest(contaminated_, kMostContaminated);
-    chunk_bytes_ += prepared.documents.size() + done.malformed.size();
+    chunk_bytes_ += prepared.documents.size() + done.malformed.size() + prepared.dropped.size();
     if (chunk_bytes_ >= plan_.unit_bytes) close_chunk(done.after);
   }
 
   void open_chunk() {
     const auto files = chunk_files(folder_, number_, chunk_);
     documents_.emplace(files.documents);
-    if (preparer_.fingerprinter().active()) fingerprints_.emplace(files.fingerprints, preparer_.fingerprinter());
+    if (!preparer_.fingerprinter().active()) return;
+    fingerprints_.emplace(files.fingerprints, preparer_.fingerprinter());
+    places_.emplace(files.places);
   }
 
   // What stands in a chunk is what was hashed, or the chunk does not come to be: the name of its folder says so.
@@ -188,8 +192,11 @@ class UnitReading {
     if (!documents_) open_chunk();
     documents_->commit();
     if (fingerprints_) fingerprints_->commit();
-    if (malformed_) malformed_->commit();
-    documents_.reset(), fingerprints_.reset(), malformed_.reset();
+    for (auto* file : {&places_, &malformed_, &dropped_}) {
+      if (*file) (*file)->commit();
+      file->reset();
+    }
+    documents_.reset(), fingerprints_.reset();
     keep_largest(contaminated_, kMostContaminated);
     const json counts{
         {"after", position_json(after)}, {"counts", chunk_counts_.json()}, {"contaminated", contaminated_}};
@@ -214,7 +221,7 @@ class UnitReading {
   size_t chunk_ = 0, chunk_bytes_ = 0;
   size_t chunk_stretch_ = 0;  // the first whose rows may stand in this chunk
   ReadCounts chunk_counts_;
-  std::optional<core::AtomicFile> malformed_;
+  std::optional<core::AtomicFile> places_, malformed_, dropped_;
   std::vector<json> contaminated_;
   std::optional<StoredWriter> documents_;
   std::optional<FingerprintWriter> fingerprints_;
@@ -224,8 +231,8 @@ class UnitReading {
 
 ChunkFiles chunk_files(const std::filesystem::path& folder, size_t unit, size_t chunk) {
   const auto stem = fmt::format("docs-{:05}-{:03}", unit, chunk);
-  return {folder / (stem + ".zst"), folder / (stem + ".fingerprints"), folder / (stem + ".malformed"),
-          folder / (stem + ".json")};
+  const auto file = [&](const char* kind) { return folder / (stem + kind); };
+  return {file(".zst"), file(".fingerprints"), file(".places"), file(".malformed"), file(".dropped"), file(".json")};
 }
 
 std::filesystem::path unit_file(const std::filesystem::path& folder, size_t unit) {

@@ -1,7 +1,7 @@
 // Rows to stored documents, unit by unit. A unit becomes one or more chunks of about unit_bytes of text, each in files
 // of its own, so that a killed build goes on where its last chunk ended:
-//   docs-UUUUU-CCC.zst, docs-UUUUU-CCC.fingerprints (with deduplication), docs-UUUUU-CCC.malformed (if any row is; the
-//   lines of quarantine.jsonl), docs-UUUUU-CCC.json last; unit-UUUUU.json
+//   docs-UUUUU-CCC.zst, docs-UUUUU-CCC.fingerprints and .places (with deduplication), docs-UUUUU-CCC.malformed and
+//   .dropped (if any row is; lines of quarantine.jsonl and dropped.jsonl), docs-UUUUU-CCC.json last; unit-UUUUU.json
 #pragma once
 
 #include "data/build/plan.h"
@@ -19,7 +19,7 @@ struct Position {
 };
 
 struct ChunkFiles {
-  std::filesystem::path documents, fingerprints, malformed, counts;
+  std::filesystem::path documents, fingerprints, places, malformed, dropped, counts;
 };
 ChunkFiles chunk_files(const std::filesystem::path& folder, size_t unit, size_t chunk);
 std::filesystem::path unit_file(const std::filesystem::path& folder, size_t unit);

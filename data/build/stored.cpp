@@ -3,11 +3,9 @@
 #include <zstd.h>
 
 #include <cstring>
-#include <fstream>
 
 #include "core/error.h"
-#include "core/files.h"
-#include "core/json.h"
+#include "core/hash.h"
 #include "data/source/bytes.h"
 
 namespace plumb::data {
@@ -15,6 +13,7 @@ namespace plumb::data {
 namespace {
 
 constexpr std::string_view kMagic = "PLUMBDOC1";
+constexpr size_t kPlaceBytes = 16;                // line, file, check
 constexpr uint64_t kLargest = uint64_t{8} << 30;  // of one document with everything beside its text
 
 template <class T>
@@ -54,26 +53,29 @@ class Cursor {
   const std::filesystem::path& file_;
 };
 
+uint32_t place_check(std::string_view bytes) { return static_cast<uint32_t>(core::xxh3(bytes)); }
+
 }  // namespace
 
-std::string malformed_line(const std::string& where, const std::string& reason) {
-  const nlohmann::ordered_json line{{"where", where}, {"reason", reason}};
-  return line.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+void append_place(std::string& out, const StoredPlace& place) {
+  const size_t start = out.size();
+  put(out, place.line);
+  put(out, place.file);
+  put(out, place_check(std::string_view(out).substr(start)));
 }
 
-std::string malformed_said(const std::string& line) {
-  const auto row = core::parse_json(line, "malformed row");
-  return row.value("where", "") + ": " + row.value("reason", "");
-}
+PlaceReader::PlaceReader(const std::filesystem::path& file) : file_(file) {}
 
-void read_malformed(const std::filesystem::path& file, int64_t rows,
-                    const std::function<bool(const std::string& line)>& take) {
-  std::ifstream lines(file, std::ios::binary);
-  std::string line;
-  for (int64_t row = 0; row < rows; ++row) {
-    if (!std::getline(lines, line)) fail_input(file, "damaged", "remove its folder and build again");
-    if (!take(line)) return;
-  }
+StoredPlace PlaceReader::at(uint64_t document) const {
+  const auto damaged = [this] { fail_input(file_.path(), "damaged", "remove its folder and build again"); };
+  if (document >= file_.bytes().size() / kPlaceBytes) damaged();
+  const auto entry = file_.text().substr(document * kPlaceBytes, kPlaceBytes);
+  Cursor cursor(entry, file_.path());
+  StoredPlace place;
+  place.line = cursor.take<uint64_t>();
+  place.file = cursor.take<uint32_t>();
+  if (cursor.take<uint32_t>() != place_check(entry.substr(0, kPlaceBytes - sizeof(uint32_t)))) damaged();
+  return place;
 }
 
 void append_document(std::string& out, const StoredDocument& document) {
@@ -150,6 +152,12 @@ struct StoredReader::State {
     if (size > kLargest) fail_input(path, "damaged: a document larger than any", "remove its folder and build again");
     return fill(buffer, size) || size == 0;
   }
+  Cursor begin(StoredDocument& document) const {
+    Cursor cursor(buffer, path);
+    document.file = cursor.take<uint32_t>();
+    document.line = cursor.take<uint64_t>();
+    return cursor;
+  }
 };
 
 StoredReader::StoredReader(const std::filesystem::path& file)
@@ -162,13 +170,15 @@ StoredReader::StoredReader(const std::filesystem::path& file)
 }
 StoredReader::~StoredReader() = default;
 
-bool StoredReader::skip() { return state_->take(); }
+bool StoredReader::skip(StoredDocument& document) {
+  if (!state_->take()) return false;
+  state_->begin(document);
+  return true;
+}
 
 bool StoredReader::next(StoredDocument& document) {
   if (!state_->take()) return false;
-  Cursor cursor(state_->buffer, state_->path);
-  document.file = cursor.take<uint32_t>();
-  document.line = cursor.take<uint64_t>();
+  Cursor cursor = state_->begin(document);
   document.language = cursor.text();
   document.domain = cursor.text();
   const auto messages = cursor.take<uint32_t>();

@@ -1,5 +1,4 @@
-// Between reading and tokenising: documents as they will be trained on, in files of zstd-compressed records, and the
-// malformed rows, as lines of quarantine.jsonl.
+// Between reading and tokenising: documents as they will be trained on, in files of zstd-compressed records.
 #pragma once
 
 #include <filesystem>
@@ -7,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "core/files.h"
 #include "data/dataset.h"
 
 namespace plumb::data {
@@ -19,12 +19,22 @@ struct StoredDocument {
   std::vector<Message> messages;
 };
 
-// A line of quarantine.jsonl, and how it is said in a message.
-std::string malformed_line(const std::string& where, const std::string& reason);
-std::string malformed_said(const std::string& line);
-// The first `rows` lines of a file that a build wrote, until `take` gives false.
-void read_malformed(const std::filesystem::path& file, int64_t rows,
-                    const std::function<bool(const std::string& line)>& take);
+// Where the documents of a file stand in their sources, to be looked up by number: a file of its own.
+struct StoredPlace {
+  uint32_t file = 0;
+  uint64_t line = 0;
+};
+void append_place(std::string& out, const StoredPlace& place);
+
+class PlaceReader {
+ public:
+  explicit PlaceReader(const std::filesystem::path& file);
+  StoredPlace at(uint64_t document) const;  // Error(bad_input) where the file is damaged or ends before
+
+ private:
+  core::MappedFile file_;
+};
+
 // "file:line", or "file" where the file is the document.
 std::string place_name(const std::string& file, uint64_t line);
 
@@ -48,7 +58,7 @@ class StoredReader {
   explicit StoredReader(const std::filesystem::path& file);
   ~StoredReader();
   bool next(StoredDocument& document);  // false at the end
-  bool skip();                          // passes over one
+  bool skip(StoredDocument& document);  // passes over one: only file and line are set
 
  private:
   struct State;

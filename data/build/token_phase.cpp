@@ -7,6 +7,7 @@
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "data/build/set_aside.h"
 #include "data/ordered_pool.h"
 #include "data/shards/manifest.h"
 
@@ -39,6 +40,15 @@ std::filesystem::path refused_file(const std::filesystem::path& folder, size_t c
   return folder / fmt::format("part-{:05}.malformed", chunk);
 }
 
+std::filesystem::path dropped_file(const std::filesystem::path& folder, size_t chunk) {
+  return folder / fmt::format("part-{:05}.dropped", chunk);
+}
+
+const char* rule_of(Corpus::Fate fate) {
+  if (fate == Corpus::Fate::repeated) return "repeated";
+  return fate == Corpus::Fate::exact ? "exact" : "near";
+}
+
 class ChunkTokeniser {
  public:
   ChunkTokeniser(const BuildRequest& request, const Tokenizer& tokenizer, const ChatTemplate& chat,
@@ -50,6 +60,8 @@ class ChunkTokeniser {
         held_out_(held_out),
         chunk_(chunk),
         malformed_file_(refused_file(folder, chunk)),
+        dropped_file_(dropped_file(folder, chunk)),
+        kept_instead_(corpus.kept_instead(chunk)),
         source_(corpus.chunks()[chunk].source),
         format_(request.sources[source_].format),
         writer_(folder, {chunk, tokenizer.vocab_size(), request.sequence_length, request.packing, tokenizer.digest(),
@@ -65,20 +77,25 @@ class ChunkTokeniser {
         [this](Batch&& batch) { commit(std::move(batch)); });
     std::vector<Work> job;
     int64_t job_bytes = 0;
+    const auto push = [&](Work&& work) {
+      job_bytes += bytes_of(work.record) + static_cast<int64_t>(work.dropped.size()) + 64;
+      job.push_back(std::move(work));
+      if (job_bytes >= static_cast<int64_t>(kJobBytes)) pool.submit(std::move(job)), job.clear(), job_bytes = 0;
+    };
     corpus_.visit(chunk_, [&](StoredDocument&& document, Corpus::Fate fate) {
-      if (fate != Corpus::Fate::kept) return lost(fate);
       Work work;
       work.origin = {document.file, document.line, source_};
+      if (fate != Corpus::Fate::kept) return work.dropped = lost(document, fate), push(std::move(work));
       work.language = std::move(document.language), work.domain = std::move(document.domain);
       work.record = record_of(std::move(document), request_, corpus_);
       if (!held_out_.belongs(work.record, work.cut)) return void(++report.held_out);
-      job_bytes += bytes_of(work.record) + 64;
-      job.push_back(std::move(work));
-      if (job_bytes >= static_cast<int64_t>(kJobBytes)) pool.submit(std::move(job)), job.clear(), job_bytes = 0;
+      push(std::move(work));
     });
     pool.submit(std::move(job));
     pool.finish();
-    if (malformed_) malformed_->commit();
+    for (auto* file : {&malformed_, &dropped_}) {
+      if (*file) (*file)->commit();
+    }
     result_.files = writer_.finish();
     result_.documents = static_cast<uint64_t>(writer_.documents()), result_.tokens = writer_.tokens();
     result_.rows = static_cast<uint64_t>(writer_.rows()), result_.spans = writer_.spans();
@@ -95,12 +112,14 @@ class ChunkTokeniser {
     Record record;
     Origin origin;
     std::string language, domain;
-    bool cut = false;  // the document goes on in the other part: no end token
+    bool cut = false;     // the document goes on in the other part: no end token
+    std::string dropped;  // its line of dropped.jsonl, instead of all else: lines keep the order of the documents
   };
   struct Done {
     Sample sample;
     Origin origin;
     std::string language, domain, where, refused;  // refused: why the tokenizer gave up
+    std::string dropped;
     int64_t bytes = 0;
     bool empty = false;
   };
@@ -109,17 +128,39 @@ class ChunkTokeniser {
     EncodeCounts counts;
   };
 
-  void lost(Corpus::Fate fate) {
+  // Its line of dropped.jsonl.
+  std::string lost(const StoredDocument& document, Corpus::Fate fate) {
     ++result_.report.duplicates;
     result_.exact += fate == Corpus::Fate::exact;
     result_.near += fate == Corpus::Fate::near;
     result_.repeated += fate == Corpus::Fate::repeated;
+    auto dropped = dropped_at({document.file, document.line, source_}, rule_of(fate));
+    if (fate != Corpus::Fate::repeated) {
+      const auto& kept = kept_instead_.at(copies_++);
+      const auto& file = corpus_.plan().files.at(kept.file);
+      dropped.kept_source = source_name(request_.sources[file.source]);
+      dropped.kept = place_name(file.name, kept.line);
+    }
+    return dropped.line();
+  }
+
+  std::string place_of(const Origin& origin) const {
+    return place_name(corpus_.plan().files.at(origin.file).name, origin.line);
+  }
+
+  DroppedDocument dropped_at(const Origin& origin, const std::string& rule) const {
+    return {source_name(request_.sources[source_]), place_of(origin), rule};
   }
 
   Batch encode(std::vector<Work>&& works) const {
     Batch batch;
     for (auto& work : works) {
       Done done;
+      if (!work.dropped.empty()) {
+        done.dropped = std::move(work.dropped);
+        batch.done.push_back(std::move(done));
+        continue;
+      }
       done.origin = work.origin, done.where = work.record.where;
       done.language = std::move(work.language), done.domain = std::move(work.domain);
       done.bytes = bytes_of(work.record);
@@ -144,14 +185,18 @@ class ChunkTokeniser {
     auto& report = result_.report;
     report.special_texts += batch.counts.special_texts;
     report.invalid_utf8 += batch.counts.invalid_bytes;
+    std::string dropped, refused;
     for (auto& done : batch.done) {
       const auto length = static_cast<int64_t>(done.sample.ids.size());
       const bool too_long = length > request_.sequence_length && !(format_ == "text" && request_.packing == "concat");
-      if (!done.refused.empty()) {
-        ++report.malformed;
-        refuse(done);
+      if (!done.dropped.empty()) {
+        dropped += done.dropped;
+      } else if (!done.refused.empty()) {
+        ++report.malformed, ++result_.refused;
+        refused += malformed_line(place_of(done.origin), done.refused);
       } else if (done.empty) {
         ++report.empty;
+        dropped += dropped_at(done.origin, "empty").line();
       } else if (too_long && request_.too_long != "split") {
         if (request_.too_long == "error") {
           fail_input(done.where,
@@ -161,6 +206,9 @@ class ChunkTokeniser {
         }
         ++report.too_long;
         report.ledger.drop_too_long(length);
+        auto longer = dropped_at(done.origin, "too_long");
+        longer.found = length, longer.limit = request_.sequence_length;
+        dropped += longer.line();
       } else {
         ++report.kept;
         report.split += too_long;
@@ -170,14 +218,8 @@ class ChunkTokeniser {
         writer_.add(done.sample, done.origin, too_long);
       }
     }
-  }
-
-  void refuse(const Done& done) {
-    if (!malformed_) malformed_.emplace(malformed_file_);
-    const auto& name = corpus_.plan().files.at(done.origin.file).name;
-    const auto where = done.origin.line == 0 ? name : name + ":" + std::to_string(done.origin.line);
-    malformed_->write(malformed_line(where, done.refused));
-    ++result_.refused;
+    append_lines(malformed_, malformed_file_, refused);
+    append_lines(dropped_, dropped_file_, dropped);
   }
 
   const BuildRequest& request_;
@@ -186,8 +228,10 @@ class ChunkTokeniser {
   const Corpus& corpus_;
   const HeldOut& held_out_;
   size_t chunk_;
-  std::filesystem::path malformed_file_;
-  std::optional<core::AtomicFile> malformed_;
+  std::filesystem::path malformed_file_, dropped_file_;
+  std::optional<core::AtomicFile> malformed_, dropped_;
+  std::vector<StoredPlace> kept_instead_;  // of the copies in the chunk, in order
+  size_t copies_ = 0;                      // that were met
   uint16_t source_;
   std::string format_;
   PartWriter writer_;
@@ -247,7 +291,12 @@ PartResult TokenPhase::result(size_t chunk) const {
 }
 
 void TokenPhase::malformed(size_t chunk, const std::function<bool(const std::string& line)>& take) const {
-  read_malformed(refused_file(folder_, chunk), result(chunk).refused, take);
+  read_set_aside(refused_file(folder_, chunk), result(chunk).refused, take);
+}
+
+void TokenPhase::dropped(size_t chunk, const std::function<bool(const std::string& line)>& take) const {
+  const auto report = result(chunk).report;
+  read_set_aside(dropped_file(folder_, chunk), report.duplicates + report.empty + report.too_long, take);
 }
 
 json PartResult::json() const {

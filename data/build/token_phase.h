@@ -1,5 +1,6 @@
 // Stored documents to parts of a dataset, chunk by chunk: part-NNNNN.json says that the files of part NNNNN are whole.
-// part-NNNNN.malformed has those that the tokenizer gave up on, if there are any.
+// part-NNNNN.malformed has those that the tokenizer gave up on, part-NNNNN.dropped what deduplication, emptiness or
+// length took out, if there are any.
 #pragma once
 
 #include "data/build/corpus.h"
@@ -29,8 +30,10 @@ class TokenPhase {
   bool done(size_t chunk) const { return std::filesystem::exists(file(chunk)); }
   void tokenise(size_t chunk, int threads) const;
   PartResult result(size_t chunk) const;
-  // The documents of a chunk that the tokenizer gave up on as lines of quarantine.jsonl, until `take` gives false.
+  // Until `take` gives false: the documents of a chunk that the tokenizer gave up on as lines of quarantine.jsonl, and
+  // those that fell to a rule here as lines of dropped.jsonl.
   void malformed(size_t chunk, const std::function<bool(const std::string& line)>& take) const;
+  void dropped(size_t chunk, const std::function<bool(const std::string& line)>& take) const;
   const HeldOut& held_out() const { return held_out_; }
 
  private:

@@ -6,6 +6,7 @@
 
 #include "core/error.h"
 #include "core/hash.h"
+#include "data/build/set_aside.h"
 #include "data/build/token_phase.h"
 #include "data/source/source.h"
 

@@ -130,14 +130,15 @@ class C4Rule {
          LineCounts& counts)
       : limits_(limits), language_(language), judged_(judged), kept_(kept), counts_(counts) {}
 
-  const char* run() {
+  Failed run() {
     kept_.clear();
     const char* dropped = nullptr;
     for_each_line(judged_.text(), [&](std::string_view line) {
       if (!dropped) dropped = take(strip(line));
     });
     if (dropped) return dropped;
-    if (limits_.min_sentences && sentences_ < *limits_.min_sentences) return "min_sentences";
+    if (limits_.min_sentences && sentences_ < *limits_.min_sentences)
+      return {"min_sentences", sentences_, limits_.min_sentences};
     const std::string_view all = strip(kept_);
     if (all.size() != kept_.size()) kept_ = std::string(all);
     return nullptr;
@@ -184,12 +185,12 @@ class C4Rule {
 
 }  // namespace
 
-const char* judge_c4(const config::C4& limits, const LanguageTraits& language, Judged& judged, std::string& kept,
-                     LineCounts& counts) {
+Failed judge_c4(const config::C4& limits, const LanguageTraits& language, Judged& judged, std::string& kept,
+                LineCounts& counts) {
   return C4Rule(limits, language, judged, kept, counts).run();
 }
 
-const char* judge_c4_paragraphs(const config::C4Paragraphs& limits, Judged& judged) {
+Failed judge_c4_paragraphs(const config::C4Paragraphs& limits, Judged& judged) {
   int64_t long_enough = 0;
   const std::string_view text = judged.text();
   for (size_t begin = 0; begin <= text.size();) {
@@ -197,7 +198,9 @@ const char* judge_c4_paragraphs(const config::C4Paragraphs& limits, Judged& judg
     long_enough += static_cast<int64_t>(judged.length(text.substr(begin, end - begin))) >= limits.min_paragraph_length;
     begin = end + 1;
   }
-  return long_enough < limits.min_paragraphs ? "min_paragraphs" : nullptr;
+  return long_enough < limits.min_paragraphs
+             ? Failed("min_paragraphs", long_enough, std::optional(limits.min_paragraphs))
+             : Failed();
 }
 
 }  // namespace plumb::data

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <optional>
 
@@ -37,6 +38,19 @@ void check(const config::CleanSection& section) {
         fail_input("data.clean", "expected words in UTF-8, found invalid bytes");
 }
 
+nlohmann::ordered_json figure(std::optional<double> value) {
+  if (!value) return nullptr;
+  const bool count = std::trunc(*value) == *value && std::abs(*value) < 0x1p53;
+  return count ? nlohmann::ordered_json(static_cast<int64_t>(*value)) : nlohmann::ordered_json(*value);
+}
+
+void drop(CleanResult& result, std::string rule, nlohmann::ordered_json found, nlohmann::ordered_json limit,
+          CleanCounts& counts) {
+  result.kept = false;
+  result.rule = std::move(rule), result.found = std::move(found), result.limit = std::move(limit);
+  ++counts.dropped[result.rule];
+}
+
 }  // namespace
 
 struct Cleaner::State {
@@ -57,9 +71,9 @@ struct Cleaner::State {
     if (section.normalize == "nfkc" && to_nfkc(text)) ++counts.repairs["nfkc"];
   }
 
-  // The threshold that the text failed, or nullptr. `judged` is made anew after the text has changed.
-  const char* judge(Rule rule, std::string& text, std::optional<Judged>& judged, const LanguageTraits& traits,
-                    const Segmenter& segmenter, CleanCounts& counts) const {
+  // `judged` is made anew after the text has changed.
+  Failed judge(Rule rule, std::string& text, std::optional<Judged>& judged, const LanguageTraits& traits,
+               const Segmenter& segmenter, CleanCounts& counts) const {
     thread_local std::string kept;
     if (rule == boilerplate) {
       if (!remove_boilerplate(section.boilerplate, text, kept, counts.lines_removed)) return nullptr;
@@ -80,21 +94,23 @@ struct Cleaner::State {
       default:
         break;
     }
-    if (const char* failed = judge_c4(section.c4, traits, *judged, kept, counts.lines_removed)) return failed;
+    if (const Failed failed = judge_c4(section.c4, traits, *judged, kept, counts.lines_removed)) return failed;
     if (kept == text) return nullptr;
     text.swap(kept);
     judged.reset();
     return nullptr;
   }
 
-  // Why the language is not wanted, or nullptr.
-  const char* judge_language(const CleanResult& result) const {
-    if (section.languages.empty()) return nullptr;
+  void judge_language(CleanResult& result, CleanCounts& counts) const {
+    if (section.languages.empty()) return;
     const auto& wanted = section.languages;
-    if (std::find(wanted.begin(), wanted.end(), result.language) == wanted.end()) return "languages";
+    if (std::find(wanted.begin(), wanted.end(), result.language) == wanted.end()) {
+      return drop(result, "languages", result.language, nullptr, counts);
+    }
     // Text of no certain language has no score to be judged by.
-    const auto least = static_cast<float>(section.language_score);
-    return result.language != "und" && result.language_score < least ? "language_score" : nullptr;
+    if (result.language == "und" || result.language_score >= static_cast<float>(section.language_score)) return;
+    const double score = std::round(static_cast<double>(result.language_score) * 100) / 100;  // whole per cent
+    drop(result, "language_score", figure(score), figure(section.language_score), counts);
   }
 };
 
@@ -122,11 +138,10 @@ CleanResult Cleaner::judge(std::string& text, const std::string& language, const
   std::optional<Judged> judged;
   for (size_t i = 0; i < rule_count && result.kept; ++i) {
     if (!state_->on[i]) continue;
-    const char* failed = state_->judge(static_cast<Rule>(i), text, judged, traits, segmenter, counts);
+    const Failed failed = state_->judge(static_cast<Rule>(i), text, judged, traits, segmenter, counts);
     if (!failed) continue;
-    result.kept = false;
-    result.rule = fmt::format("{}.{}", config::kCleanRules[i], failed);
-    ++counts.dropped[result.rule];
+    drop(result, fmt::format("{}.{}", config::kCleanRules[i], failed.key), figure(failed.found), figure(failed.limit),
+         counts);
   }
   return result;
 }
@@ -137,12 +152,8 @@ CleanResult Cleaner::clean(std::string& text, CleanCounts& counts) const {
   const DetectedLanguage detected = detect_language(text);
   ++counts.languages[detected.code];
   CleanResult result{true, "", detected.code, detected.score};
-  if (const char* failed = state_->judge_language(result)) {
-    result.kept = false;
-    result.rule = failed;
-    ++counts.dropped[failed];
-    return result;
-  }
+  state_->judge_language(result, counts);
+  if (!result.kept) return result;
   result = judge(text, detected.code, state_->segmenter, counts);
   result.language_score = detected.score;
   return result;

@@ -28,26 +28,33 @@ void text_lines(std::string_view text, std::vector<std::string_view>& lines) {
 
 }  // namespace
 
-const char* judge_fineweb(const config::FineWeb& limits, Judged& judged) {
+Failed judge_fineweb(const config::FineWeb& limits, Judged& judged) {
   thread_local std::vector<std::string_view> lines;
   const std::string_view text = judged.text();
   text_lines(text, lines);
   if (lines.empty()) return "empty";
   const auto terminal = static_cast<size_t>(std::count_if(lines.begin(), lines.end(), ends_in_terminal));
-  if (limits.min_terminal_lines && share(terminal, lines.size()) < *limits.min_terminal_lines &&
+  const double terminal_share = share(terminal, lines.size());
+  if (limits.min_terminal_lines && terminal_share < *limits.min_terminal_lines &&
       !(terminal == 0 && limits.terminal_lines_or_none))
-    return "min_terminal_lines";
+    return {"min_terminal_lines", terminal_share, limits.min_terminal_lines};
   const auto short_lines = static_cast<size_t>(std::count_if(lines.begin(), lines.end(), [&](std::string_view line) {
     return static_cast<int64_t>(judged.length(line)) <= limits.short_line_length;
   }));
-  if (limits.max_short_lines && share(short_lines, lines.size()) > *limits.max_short_lines) return "max_short_lines";
+  const double short_share = share(short_lines, lines.size());
+  if (limits.max_short_lines && short_share > *limits.max_short_lines)
+    return {"max_short_lines", short_share, limits.max_short_lines};
   const auto newlines = static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
-  if (limits.max_duplicate_line_characters && share(find_duplicates(lines, judged).characters,
-                                                    judged.length() - newlines) > *limits.max_duplicate_line_characters)
-    return "max_duplicate_line_characters";
+  if (limits.max_duplicate_line_characters) {
+    const double repeated = share(find_duplicates(lines, judged).characters, judged.length() - newlines);
+    if (repeated > *limits.max_duplicate_line_characters)
+      return {"max_duplicate_line_characters", repeated, limits.max_duplicate_line_characters};
+  }
   if (limits.max_newlines_per_word) {
     const size_t words = judged.words().size();
-    if (words == 0 || share(newlines, words) > *limits.max_newlines_per_word) return "max_newlines_per_word";
+    if (words == 0) return "max_newlines_per_word";
+    const double ratio = share(newlines, words);
+    if (ratio > *limits.max_newlines_per_word) return {"max_newlines_per_word", ratio, limits.max_newlines_per_word};
   }
   return nullptr;
 }

@@ -62,8 +62,8 @@ LineFigures line_figures(std::string_view text) {
   return figures;
 }
 
-// At least `wanted` different stop words, as they are written.
-bool has_stop_words(const std::vector<std::string>& stop_words, int64_t wanted, Judged& judged) {
+// Different stop words, as they are written; no more than `wanted` are looked for.
+int64_t count_stop_words(const std::vector<std::string>& stop_words, int64_t wanted, Judged& judged) {
   size_t longest = 0;
   for (const auto& word : stop_words) longest = std::max(longest, word.size());
   std::vector<bool> seen(stop_words.size());
@@ -79,41 +79,50 @@ bool has_stop_words(const std::vector<std::string>& stop_words, int64_t wanted, 
       break;
     }
   }
-  return different >= wanted;
+  return different;
 }
 
 double share(size_t part, size_t whole) {
   return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
 }
 
-bool above(double value, const config::ShareLimit& limit) { return limit && value > *limit; }
-bool below(double value, const config::ShareLimit& limit) { return limit && value < *limit; }
+Failed above(const char* key, double value, const config::ShareLimit& limit) {
+  return limit && value > *limit ? Failed(key, value, limit) : Failed();
+}
+Failed below(const char* key, double value, const config::ShareLimit& limit) {
+  return limit && value < *limit ? Failed(key, value, limit) : Failed();
+}
 
 }  // namespace
 
-const char* judge_gopher_quality(const config::GopherQuality& limits, const LanguageTraits& language, Judged& judged) {
+Failed judge_gopher_quality(const config::GopherQuality& limits, const LanguageTraits& language, Judged& judged) {
   const WordFigures words = word_figures(judged);
   const auto plain = static_cast<int64_t>(words.not_symbols);
-  if (words.words == 0 || (limits.min_words && plain < *limits.min_words)) return "min_words";
-  if (limits.max_words && plain > *limits.max_words) return "max_words";
+  if (words.words == 0 || (limits.min_words && plain < *limits.min_words))
+    return {"min_words", plain, limits.min_words};
+  if (limits.max_words && plain > *limits.max_words) return {"max_words", plain, limits.max_words};
   if (words.not_symbols > 0) {
     const double mean = share(words.length, words.not_symbols);
-    if (mean < limits.min_mean_word_length.value_or(language.min_mean_word_length)) return "min_mean_word_length";
-    if (above(mean, limits.max_mean_word_length)) return "max_mean_word_length";
+    const config::ShareLimit least = limits.min_mean_word_length.value_or(language.min_mean_word_length);
+    if (const auto failed = below("min_mean_word_length", mean, least)) return failed;
+    if (const auto failed = above("max_mean_word_length", mean, limits.max_mean_word_length)) return failed;
   }
   const std::string_view text = judged.text();
-  const auto hashes = static_cast<size_t>(std::count(text.begin(), text.end(), '#'));
-  if (above(share(hashes, words.words), limits.max_hash_ratio)) return "max_hash_ratio";
-  if (above(share(count(text, "...") + count(text, "…"), words.words), limits.max_ellipsis_ratio))
-    return "max_ellipsis_ratio";
+  const double hashes = share(static_cast<size_t>(std::count(text.begin(), text.end(), '#')), words.words);
+  if (const auto failed = above("max_hash_ratio", hashes, limits.max_hash_ratio)) return failed;
+  const double ellipses = share(count(text, "...") + count(text, "…"), words.words);
+  if (const auto failed = above("max_ellipsis_ratio", ellipses, limits.max_ellipsis_ratio)) return failed;
   const LineFigures lines = line_figures(text);
-  if (above(share(lines.bullets, lines.lines), limits.max_bullet_lines)) return "max_bullet_lines";
-  if (above(share(lines.ellipses, lines.lines), limits.max_ellipsis_lines)) return "max_ellipsis_lines";
-  if (below(share(words.with_letter, words.words), limits.min_alphabetic_words)) return "min_alphabetic_words";
+  const double bullets = share(lines.bullets, lines.lines);
+  if (const auto failed = above("max_bullet_lines", bullets, limits.max_bullet_lines)) return failed;
+  const double trailing = share(lines.ellipses, lines.lines);
+  if (const auto failed = above("max_ellipsis_lines", trailing, limits.max_ellipsis_lines)) return failed;
+  const double alphabetic = share(words.with_letter, words.words);
+  if (const auto failed = below("min_alphabetic_words", alphabetic, limits.min_alphabetic_words)) return failed;
   const auto* stop_words = limits.stop_words.empty() ? language.stop_words : &limits.stop_words;
-  if (limits.min_stop_words && stop_words && !has_stop_words(*stop_words, *limits.min_stop_words, judged))
-    return "min_stop_words";
-  return nullptr;
+  if (!limits.min_stop_words || !stop_words) return nullptr;
+  const int64_t found = count_stop_words(*stop_words, *limits.min_stop_words, judged);
+  return found < *limits.min_stop_words ? Failed("min_stop_words", found, limits.min_stop_words) : Failed();
 }
 
 }  // namespace plumb::data

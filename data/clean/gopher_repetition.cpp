@@ -182,11 +182,12 @@ void split_at_newlines(std::string_view text, size_t least, std::vector<std::str
   parts.push_back(text.substr(begin));
 }
 
-bool exceeds(size_t part, size_t whole, const config::ShareLimit& limit) {
-  return limit && static_cast<double>(part) / static_cast<double>(whole) > *limit;
+Failed above(const char* key, size_t part, size_t whole, const config::ShareLimit& limit) {
+  const double share = static_cast<double>(part) / static_cast<double>(whole);
+  return limit && share > *limit ? Failed(key, share, limit) : Failed();
 }
 
-const char* judge_grams(const config::GopherRepetition& limits, Judged& judged, Scratch& scratch) {
+Failed judge_grams(const config::GopherRepetition& limits, Judged& judged, Scratch& scratch) {
   struct Rule {
     size_t n;
     const char* name;
@@ -205,35 +206,43 @@ const char* judge_grams(const config::GopherRepetition& limits, Judged& judged, 
   grams.start(judged);
   for (const auto& rule : top) {
     grams.grow(true);
-    if (rule.limit && grams.places() > 0 && exceeds(top_gram_characters(scratch), judged.length(), rule.limit))
-      return rule.name;
+    if (!rule.limit || grams.places() == 0) continue;
+    if (const auto failed = above(rule.name, top_gram_characters(scratch), judged.length(), rule.limit)) return failed;
   }
   grams.restart();
   for (const auto& rule : duplicate) {
     while (grams.n < rule.n) grams.grow(false);
-    if (rule.limit && exceeds(duplicate_gram_characters(scratch), judged.length(), rule.limit)) return rule.name;
+    if (!rule.limit) continue;
+    const size_t characters = duplicate_gram_characters(scratch);
+    if (const auto failed = above(rule.name, characters, judged.length(), rule.limit)) return failed;
   }
   return nullptr;
 }
 
 }  // namespace
 
-const char* judge_gopher_repetition(const config::GopherRepetition& limits, Judged& judged) {
+Failed judge_gopher_repetition(const config::GopherRepetition& limits, Judged& judged) {
   thread_local Scratch scratch;
   const std::string_view text = judged.text();
   if (text.empty()) return "empty";
   auto& parts = scratch.parts;
   split_at_newlines(strip(text), 2, parts);
   const Duplicates paragraphs = find_duplicates(parts, judged);
-  if (exceeds(paragraphs.elements, parts.size(), limits.max_duplicate_paragraphs)) return "max_duplicate_paragraphs";
-  if (exceeds(paragraphs.characters, judged.length(), limits.max_duplicate_paragraph_characters))
-    return "max_duplicate_paragraph_characters";
+  const size_t length = judged.length();
+  if (const auto failed =
+          above("max_duplicate_paragraphs", paragraphs.elements, parts.size(), limits.max_duplicate_paragraphs))
+    return failed;
+  if (const auto failed = above("max_duplicate_paragraph_characters", paragraphs.characters, length,
+                                limits.max_duplicate_paragraph_characters))
+    return failed;
   split_at_newlines(text, 1, parts);
   const Duplicates lines = find_duplicates(parts, judged);
-  if (exceeds(lines.elements, parts.size(), limits.max_duplicate_lines)) return "max_duplicate_lines";
-  if (exceeds(lines.characters, judged.length(), limits.max_duplicate_line_characters))
-    return "max_duplicate_line_characters";
-  const char* failed = judge_grams(limits, judged, scratch);
+  if (const auto failed = above("max_duplicate_lines", lines.elements, parts.size(), limits.max_duplicate_lines))
+    return failed;
+  if (const auto failed =
+          above("max_duplicate_line_characters", lines.characters, length, limits.max_duplicate_line_characters))
+    return failed;
+  const Failed failed = judge_grams(limits, judged, scratch);
   if (scratch.grams.words > kMostKept) scratch = {};
   return failed;
 }

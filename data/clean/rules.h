@@ -1,8 +1,9 @@
 // The published rules, one function each, with the decisions of datatrove 0.10 given the same words and sentences.
-// A rule answers with the key of the threshold that a text failed ("min_words"), or nullptr. Lengths are in characters.
+// Lengths are in characters.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,15 +34,30 @@ class Judged {
   std::vector<TextSpan>& words_;  // this thread's, so that documents do not allocate
 };
 
+// What a rule answers with: the key of the threshold that a text failed ("min_words"), what was measured and where the
+// threshold lies, as far as these are figures. No key: the text stays.
+struct Failed {
+  const char* key = nullptr;
+  std::optional<double> found = {}, limit = {};
+
+  Failed(const char* failed = nullptr) : key(failed) {}
+  template <class Found, class Limit>
+  Failed(const char* failed, Found measured, const std::optional<Limit>& threshold)
+      : key(failed), found(static_cast<double>(measured)) {
+    if (threshold) limit = static_cast<double>(*threshold);
+  }
+  explicit operator bool() const { return key != nullptr; }
+};
+
 using LineCounts = std::map<std::string, int64_t>;  // lines removed, by "rule.reason"
 
-const char* judge_gopher_quality(const config::GopherQuality&, const LanguageTraits&, Judged&);
-const char* judge_gopher_repetition(const config::GopherRepetition&, Judged&);
-const char* judge_fineweb(const config::FineWeb&, Judged&);
-const char* judge_c4_paragraphs(const config::C4Paragraphs&, Judged&);
+Failed judge_gopher_quality(const config::GopherQuality&, const LanguageTraits&, Judged&);
+Failed judge_gopher_repetition(const config::GopherRepetition&, Judged&);
+Failed judge_fineweb(const config::FineWeb&, Judged&);
+Failed judge_c4_paragraphs(const config::C4Paragraphs&, Judged&);
 
 // These write the lines they keep to `kept`.
-const char* judge_c4(const config::C4&, const LanguageTraits&, Judged&, std::string& kept, LineCounts&);
+Failed judge_c4(const config::C4&, const LanguageTraits&, Judged&, std::string& kept, LineCounts&);
 // False when every line stays; page breaks of `text` become line ends in `kept`.
 bool remove_boilerplate(const config::Boilerplate&, std::string_view text, std::string& kept, LineCounts&);
 

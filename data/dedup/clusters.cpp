@@ -103,6 +103,15 @@ std::filesystem::path ClusterFiles::verdict_file(int64_t unit) const {
   return folder / fmt::format("dedup-verdicts-{}", unit);
 }
 
+std::filesystem::path ClusterFiles::survivor_file(int64_t unit) const {
+  return folder / fmt::format("dedup-survivors-{}", unit);
+}
+
+void ClusterFiles::check(int64_t unit) const {
+  if (unit < 0 || static_cast<size_t>(unit) >= input->files.size())
+    fail_internal("verdicts of a unit that is not there");
+}
+
 uint64_t ClusterFiles::unit_identity(int64_t unit) const {
   return input->identity + (static_cast<uint64_t>(unit) + 1) * 0x9E3779B97F4A7C15;
 }
@@ -118,8 +127,9 @@ DedupReport ClusterFiles::write(const Clusters& clusters, uint64_t memory, const
   ExternalSorter<Member> members(folder, memory, clusters.documents());
   for (size_t unit = 0; unit < input->files.size(); ++unit) {
     const uint64_t begin = input->first[unit], end = input->first[unit + 1];
-    WordWriter out(verdict_file(static_cast<int64_t>(unit)), WordKind::verdicts,
-                   unit_identity(static_cast<int64_t>(unit)));
+    const auto number = static_cast<int64_t>(unit);
+    WordWriter out(verdict_file(number), WordKind::verdicts, unit_identity(number));
+    WordWriter survivors(survivor_file(number), WordKind::survivors, unit_identity(number));
     uint64_t word = 0;
     for (uint64_t i = begin; i < end; ++i) {
       const Verdict verdict = clusters.verdict(i);
@@ -128,10 +138,13 @@ DedupReport ClusterFiles::write(const Clusters& clusters, uint64_t memory, const
       report.kept += verdict == Verdict::keep;
       report.exact += verdict == Verdict::exact;
       report.near += verdict == Verdict::near;
-      if (verdict != Verdict::keep) members.add({clusters.survivor(i), i});
+      if (verdict == Verdict::keep) continue;
+      members.add({clusters.survivor(i), i});
+      survivors.add(clusters.survivor(i));
     }
     if ((end - begin) % verdicts_a_word != 0) out.add(word);
     out.commit(end - begin);
+    survivors.commit();
     if (progress)
       progress(0.5 + 0.4 * static_cast<double>(unit) / static_cast<double>(input->files.size()), "writing verdicts");
   }
@@ -148,8 +161,7 @@ DedupReport ClusterFiles::write(const Clusters& clusters, uint64_t memory, const
 }
 
 std::vector<Verdict> ClusterFiles::verdicts(int64_t unit) const {
-  if (unit < 0 || static_cast<size_t>(unit) >= input->files.size())
-    fail_internal("verdicts of a unit that is not there");
+  check(unit);
   const auto u = static_cast<size_t>(unit);
   const uint64_t documents = input->first[u + 1] - input->first[u];
   const auto file = verdict_file(unit);
@@ -168,6 +180,22 @@ std::vector<Verdict> ClusterFiles::verdicts(int64_t unit) const {
         if (verdict > 2) damaged();
         all.push_back(static_cast<Verdict>(verdict));
       }
+    }
+  }
+  return all;
+}
+
+std::vector<DocumentPlace> ClusterFiles::survivors(int64_t unit) const {
+  check(unit);
+  const auto file = survivor_file(unit);
+  WordReader in(file, WordKind::survivors, unit_identity(unit));
+  std::vector<DocumentPlace> all;
+  for (std::vector<uint64_t> words; in.next(words);) {
+    for (const uint64_t document : words) {
+      if (document >= input->documents())
+        fail_input(file.string(), "it names documents that are not there",
+                   "remove dedup.json; the build makes it again");
+      all.push_back(place(document));
     }
   }
   return all;

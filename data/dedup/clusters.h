@@ -32,10 +32,13 @@ struct ClusterFiles {
   std::filesystem::path folder;
   DedupReport write(const Clusters&, uint64_t memory, const DedupProgress&) const;
   std::vector<Verdict> verdicts(int64_t unit) const;
+  std::vector<DocumentPlace> survivors(int64_t unit) const;
   void each_duplicate(const std::function<void(DocumentPlace, DocumentPlace, Verdict)>&) const;
 
  private:
   std::filesystem::path verdict_file(int64_t unit) const;
+  std::filesystem::path survivor_file(int64_t unit) const;
+  void check(int64_t unit) const;
   uint64_t unit_identity(int64_t unit) const;
   DocumentPlace place(uint64_t document) const;
 };

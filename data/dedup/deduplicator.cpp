@@ -136,7 +136,7 @@ DedupReport Deduplicator::State::joined(const DedupProgress& progress) const {
 DedupReport Deduplicator::finish(const DedupProgress& progress) {
   if (finished()) return report();
   const fs::path out = state_->plan.folder / "dedup.json";
-  for (const char* name : {"dedup-verdicts-", "dedup-clusters", "dedup.json"})
+  for (const char* name : {"dedup-verdicts-", "dedup-survivors-", "dedup-clusters", "dedup.json"})
     core::remove_leftovers(state_->plan.folder, name);
   const DedupReport report = state_->joined(progress);
   ordered_json json = report.json();
@@ -160,6 +160,10 @@ DedupReport Deduplicator::report() const {
 }
 
 std::vector<Verdict> Deduplicator::verdicts(int64_t unit) const { return state_->cluster_files().verdicts(unit); }
+
+std::vector<DocumentPlace> Deduplicator::survivors(int64_t unit) const {
+  return state_->cluster_files().survivors(unit);
+}
 
 void Deduplicator::each_duplicate(const std::function<void(DocumentPlace, DocumentPlace, Verdict)>& f) const {
   state_->cluster_files().each_duplicate(f);

@@ -57,12 +57,14 @@ class Deduplicator {
   // dedup-pass-P.edges; one that is there already and fits is kept. Throws what any of the threads met.
   void passes(const DedupProgress& = {});
   bool passes_done() const;  // the files of all parts exist
-  // Part 0, after all passes: clusters by union-find (8 bytes a document), dedup-verdicts-U of every unit,
-  // dedup-clusters, and dedup.json last. Does nothing when finished() already.
+  // Part 0, after all passes: clusters by union-find (8 bytes a document), dedup-verdicts-U and dedup-survivors-U of
+  // every unit, dedup-clusters, and dedup.json last. Does nothing when finished() already.
   DedupReport finish(const DedupProgress& = {});
   bool finished() const;
   DedupReport report() const;                         // after finish, in any part
   std::vector<Verdict> verdicts(int64_t unit) const;  // after finish, in any part
+  // For each document of the unit that is not kept, in order, the one that stays for its cluster.
+  std::vector<DocumentPlace> survivors(int64_t unit) const;
   // dedup-clusters in order: f(survivor, dropped, verdict), sorted by survivor, then by the dropped document.
   void each_duplicate(const std::function<void(DocumentPlace survivor, DocumentPlace dropped, Verdict)>&) const;
 

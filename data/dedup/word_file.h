@@ -12,7 +12,7 @@
 
 namespace plumb::data {
 
-enum class WordKind : uint64_t { edges = 1, verdicts = 2, clusters = 3, repeats = 4 };
+enum class WordKind : uint64_t { edges = 1, verdicts = 2, clusters = 3, repeats = 4, survivors = 5 };
 
 class WordWriter {
  public:

@@ -113,25 +113,29 @@ nlohmann::ordered_json Redactor::identity() const {
   return json;
 }
 
-bool Redactor::redact(std::string& text, PrivacyCounts& counts) const {
+bool Redactor::redact(std::string& text, PrivacyCounts& counts, std::string* kind) const {
   std::string* const one[] = {&text};
-  return redact(one, counts);
+  return redact(one, counts, kind);
 }
 
-bool Redactor::redact(std::span<std::string* const> texts, PrivacyCounts& counts) const {
+bool Redactor::redact(std::span<std::string* const> texts, PrivacyCounts& counts, std::string* kind) const {
   if (!active()) return true;
   std::vector<std::vector<Match>> found(texts.size());
-  bool any = false, drop = false;
+  bool any = false;
+  std::string dropped_for;
   for (size_t i = 0; i < texts.size(); ++i) {
     privacy::find_values(*texts[i], state_->wanted, found[i]);
     for (const auto& match : found[i]) {
-      ++counts.found[std::string(privacy::kind_names[static_cast<size_t>(match.kind)])];
+      const std::string name(privacy::kind_names[static_cast<size_t>(match.kind)]);
+      ++counts.found[name];
       any = true;
-      drop |= state_->action_of(match) == Action::drop;
+      if (dropped_for.empty() && state_->action_of(match) == Action::drop) dropped_for = name;
     }
   }
-  if (drop) {
+  if (!dropped_for.empty()) {
     ++counts.documents_dropped;
+    ++counts.dropped[dropped_for];
+    if (kind) *kind = dropped_for;
     return false;
   }
   if (!any) return true;
@@ -143,23 +147,25 @@ bool Redactor::redact(std::span<std::string* const> texts, PrivacyCounts& counts
 
 PrivacyCounts& PrivacyCounts::operator+=(const PrivacyCounts& other) {
   for (const auto& [kind, count] : other.found) found[kind] += count;
+  for (const auto& [kind, count] : other.dropped) dropped[kind] += count;
   documents_changed += other.documents_changed;
   documents_dropped += other.documents_dropped;
   return *this;
 }
 
 nlohmann::ordered_json PrivacyCounts::json() const {
-  nlohmann::ordered_json json = {{"documents_changed", documents_changed}, {"documents_dropped", documents_dropped}};
-  json["found"] = nlohmann::ordered_json::object();
-  for (const auto& [kind, count] : found) json["found"][kind] = count;
-  return json;
+  return {{"documents_changed", documents_changed},
+          {"documents_dropped", documents_dropped},
+          {"dropped", dropped},
+          {"found", found}};
 }
 
 PrivacyCounts PrivacyCounts::from_json(const nlohmann::ordered_json& json) {
   PrivacyCounts counts;
   counts.documents_changed = json.at("documents_changed").get<int64_t>();
   counts.documents_dropped = json.at("documents_dropped").get<int64_t>();
-  for (const auto& [kind, count] : json.at("found").items()) counts.found[kind] = count.get<int64_t>();
+  counts.dropped = json.at("dropped").get<std::map<std::string, int64_t>>();
+  counts.found = json.at("found").get<std::map<std::string, int64_t>>();
   return counts;
 }
 

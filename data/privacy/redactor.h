@@ -14,7 +14,8 @@
 namespace plumb::data {
 
 struct PrivacyCounts {
-  std::map<std::string, int64_t> found;  // by kind, in dropped documents too
+  std::map<std::string, int64_t> found;    // by kind, in dropped documents too
+  std::map<std::string, int64_t> dropped;  // documents by the kind that decided: the first in their text
   int64_t documents_changed = 0, documents_dropped = 0;
   PrivacyCounts& operator+=(const PrivacyCounts&);
   nlohmann::ordered_json json() const;
@@ -30,9 +31,10 @@ class Redactor {
   bool active() const;
   nlohmann::ordered_json identity() const;  // everything that changes its output; of the key only a keyed tag
 
-  // False: drop the document; its text is then as it was. Thread-safe.
-  bool redact(std::string& text, PrivacyCounts&) const;
-  bool redact(std::span<std::string* const> texts, PrivacyCounts&) const;  // several texts of one document
+  // False: drop the document, for the sake of a value of `kind`; its text is then as it was. Thread-safe.
+  bool redact(std::string& text, PrivacyCounts&, std::string* kind = nullptr) const;
+  // Several texts of one document.
+  bool redact(std::span<std::string* const> texts, PrivacyCounts&, std::string* kind = nullptr) const;
 
  private:
   struct State;

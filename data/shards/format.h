@@ -10,6 +10,7 @@
 // - sources.jsonl: one line for each file that was read: source, name, bytes, sha256
 // - report.json: what became of every document (docs/formats.md)
 // - quarantine.jsonl: malformed rows, where and why
+// - dropped.jsonl: documents that were read and fell to a rule, where and to which
 // - tokenizer.json: so that the folder can be read alone (or tokenizer.model with tokenizer_config.json)
 // - blocks.bin: XXH3 of every 1 MiB of the files above, in the manifest's order; its own sha256 stands in the manifest
 // - manifest.json: written last; content, files, and the digest: a Merkle root over all of it

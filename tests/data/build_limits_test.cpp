@@ -98,6 +98,17 @@ TEST_F(BuildLimitsTest, MalformedRowsTakeNoMemory) {
   EXPECT_LT(growth(ask), int64_t{40} << 20);
   EXPECT_EQ(Dataset::open(build(ask))->report().malformed, 400'000);
 }
+
+TEST_F(BuildLimitsTest, DroppedDocumentsTakeNoMemory) {
+  std::string rows;  // one text is kept; the others are its copies or hold an address
+  for (int i = 0; i < 1000; ++i) rows += i % 2 ? "{\"text\":\"to a@b.io\"}\n" : "{\"text\":\"a text like others\"}\n";
+  auto ask = request({source(write_rows("rows.jsonl.gz", 400, rows))}, 4);
+  ask.unit_bytes = 4 << 20;
+  ask.privacy.drop = {"email"}, ask.dedup.exact = true;
+  EXPECT_LT(growth(ask), int64_t{40} << 20);
+  const auto list = Dataset::open(build(ask))->text_file("dropped.jsonl");
+  EXPECT_EQ(std::count(list.begin(), list.end(), '\n'), 399'999);
+}
 #endif
 
 TEST_F(BuildLimitsTest, AKilledBuildGoesOnBehindMalformedRows) {

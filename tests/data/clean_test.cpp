@@ -1,4 +1,5 @@
 // Repair, normal forms, languages, rules and what is counted.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -195,11 +196,17 @@ TEST(Cleaner, LanguagesAreFilteredAndCounted) {
   const Cleaner cleaner(options);
   CleanCounts counts;
   std::string text = english;
-  EXPECT_EQ(cleaner.clean(text, counts).rule, "languages");
+  auto result = cleaner.clean(text, counts);
+  EXPECT_EQ(result.rule, "languages");
+  EXPECT_EQ(result.found, "en");
+  EXPECT_TRUE(result.limit.is_null());
   text = korean;
   EXPECT_TRUE(cleaner.clean(text, counts).kept);
   text = korean + english;
-  EXPECT_EQ(cleaner.clean(text, counts).rule, "language_score");
+  result = cleaner.clean(text, counts);
+  EXPECT_EQ(result.rule, "language_score");
+  EXPECT_LT(result.found, 0.9);
+  EXPECT_EQ(result.limit, 0.9);
   EXPECT_THAT(counts.languages, AllOf(testing::Contains(Pair("en", 1)), testing::Contains(Pair("ko", 2))));
   EXPECT_THAT(counts.dropped, ElementsAre(Pair("language_score", 1), Pair("languages", 1)));
 }
@@ -214,6 +221,25 @@ TEST(Cleaner, RulesOfDropsAndRemovedLines) {
   EXPECT_EQ(text, english + "\nAbout  us.\n" + english);
   EXPECT_THAT(counts.lines_removed,
               ElementsAre(Pair("c4.javascript", 1), Pair("c4.policy", 1), Pair("c4.terminal_punctuation", 1)));
+}
+
+TEST(Cleaner, WhatWasMeasuredStandsBesideTheRule) {
+  const auto said = [](const config::CleanSection& options, std::string text) {
+    CleanCounts counts;
+    const auto result = Cleaner(options).clean(text, counts);
+    return fmt::format("{} {} {}", result.rule, result.found.dump(), result.limit.dump());
+  };
+  EXPECT_EQ(said(section({"gopher_quality"}), "Three words, here."), "gopher_quality.min_words 3 50");
+  EXPECT_EQ(said(section({"gopher_quality"}), english + std::string(60, '#')).substr(0, 29),
+            "gopher_quality.max_hash_ratio");
+  EXPECT_EQ(said(section({"gopher_repetition"}), "one line\none line\nanother\nand one"),
+            "gopher_repetition.max_duplicate_line_characters 0.23529411764705882 0.2");
+  EXPECT_EQ(said(section({"gopher_repetition"}), ""), "gopher_repetition.empty null null");
+  EXPECT_EQ(said(section({"c4"}), "Only one of five sentences stands here."), "c4.min_sentences 1 5");
+  EXPECT_EQ(said(section({"c4"}), "This is lorem ipsum text."), "c4.lorem_ipsum null null");
+  EXPECT_EQ(said(section({"c4_paragraphs"}), english + "\n" + english), "c4_paragraphs.min_paragraphs 2 3");
+  EXPECT_EQ(said(section({"fineweb"}), english + "\nno\nno end\nmark"), "fineweb.max_short_lines 0.75 0.67");
+  EXPECT_EQ(said(section({"gopher_quality"}), english), " null null");
 }
 
 TEST(Cleaner, BoilerplateOfPages) {

@@ -88,7 +88,7 @@ TEST_F(Dedup, TheSameFilesForAnyThreadsPartsAndMemory) {
   auto section = dedup_section(true, true, 0.75);
   const auto files = write_units(section, units, folder_ / "fingerprints");
   const auto expected = results(section, files, folder_ / "first");
-  EXPECT_EQ(expected.size(), 15u + 5 + 2);
+  EXPECT_EQ(expected.size(), 15u + 5 + 5 + 2);  // passes, verdicts, survivors, clusters and dedup.json
   int run = 0;
   for (const int threads : {1, 2, 4}) {
     for (const int parts : {1, 2, 3}) {
@@ -151,6 +151,9 @@ TEST_F(Dedup, ReportsClustersByPlace) {
                                 static_cast<int>(verdict)));
   });
   EXPECT_EQ(lines, (std::vector<std::string>{"0:0 1:0 1", "0:0 1:1 2", "0:1 2:0 1"}));
+  EXPECT_TRUE(dedup.survivors(0).empty());
+  EXPECT_EQ(dedup.survivors(1), (std::vector<DocumentPlace>{{0, 0}, {0, 0}}));
+  EXPECT_EQ(dedup.survivors(2), (std::vector<DocumentPlace>{{0, 1}}));
 }
 
 TEST_F(Dedup, KilledAnywhereAndStartedAgainGivesTheSameFiles) {
@@ -209,7 +212,7 @@ TEST_F(Dedup, DamagedFilesAreRefusedByName) {
   const auto folder = folder_ / "work";
   const auto files = write_units(section, units, folder);
   const auto good = results(section, files, folder);
-  for (const std::string name : {"dedup-pass-0.edges", "dedup-verdicts-0", "dedup-clusters"}) {
+  for (const std::string name : {"dedup-pass-0.edges", "dedup-verdicts-0", "dedup-survivors-0", "dedup-clusters"}) {
     for (size_t i = 0; i < good.at(name).size(); ++i) {
       std::string bad = good.at(name);
       bad[i] ^= 0x40;
@@ -219,6 +222,7 @@ TEST_F(Dedup, DamagedFilesAreRefusedByName) {
       const auto error = printed_error([&] {
         if (name == "dedup-pass-0.edges") dedup.finish();
         if (name == "dedup-verdicts-0") dedup.verdicts(0);
+        if (name == "dedup-survivors-0") dedup.survivors(0);
         if (name == "dedup-clusters") dedup.each_duplicate([](DocumentPlace, DocumentPlace, Verdict) {});
       });
       EXPECT_THAT(error, HasSubstr(name + ": error: ")) << "byte " << i;

@@ -132,15 +132,33 @@ TEST_F(Privacy, CountsAreOfDocumentsAndKinds) {
   EXPECT_EQ(one, "<EMAIL> and <EMAIL>");
   EXPECT_EQ(two, "<PHONE>");
   EXPECT_EQ(counts.documents_changed, 1);
-  EXPECT_FALSE(redactor.redact(dropped, counts));
+  std::string kind;
+  EXPECT_FALSE(redactor.redact(dropped, counts, &kind));
+  EXPECT_EQ(kind, "iban");
   EXPECT_THAT(dropped, HasSubstr("e@f.io"));
   EXPECT_TRUE(redactor.redact(none, counts));
-  EXPECT_EQ(counts.json().dump(),
-            R"({"documents_changed":1,"documents_dropped":1,"found":{"email":3,"iban":1,"phone":1}})");
+  EXPECT_EQ(counts.json().dump(), R"({"documents_changed":1,"documents_dropped":1,"dropped":{"iban":1},)"
+                                  R"("found":{"email":3,"iban":1,"phone":1}})");
   auto sum = PrivacyCounts::from_json(counts.json());
   sum += counts;
   EXPECT_EQ(sum.found["email"], 6);
   EXPECT_EQ(sum.documents_dropped, 2);
+  EXPECT_EQ(sum.dropped["iban"], 2);
+}
+
+TEST_F(Privacy, TheFirstValueThatIsNotWantedDecides) {
+  auto made = section("none");
+  made.drop = {"iban", "email"};
+  const Redactor redactor(made);
+  PrivacyCounts counts;
+  std::string one = "010-1234-5678 then DE89370400440532013000 of a@b.io", two = "a@b.io has DE89370400440532013000";
+  std::string* const talk[] = {&two, &one};
+  std::string kind;
+  EXPECT_FALSE(redactor.redact(one, counts, &kind));
+  EXPECT_EQ(kind, "iban");
+  EXPECT_FALSE(redactor.redact(talk, counts, &kind));
+  EXPECT_EQ(kind, "email");
+  EXPECT_EQ(counts.json()["dropped"].dump(), R"({"email":1,"iban":1})");
 }
 
 TEST_F(Privacy, TheSameValueHasTheSameTag) {

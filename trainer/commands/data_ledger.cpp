@@ -101,12 +101,17 @@ std::string ledger(const data::Dataset& dataset) {
   out += line("+ malformed", report.malformed, percent(report.malformed, report.documents));
   for (const auto& first : report.first_malformed) out += "      " + first + "\n";
   out += loss("+ filtered", report.filtered, report.documents, at(account, "clean", "dropped"));
-  out += loss("+ personal", report.personal, report.documents, {});
+  out += loss("+ personal", report.personal, report.documents, at(account, "privacy", "dropped"));
   out += loss("+ contaminated", report.contaminated, report.documents, {});
   auto kinds = account.value("duplicates", json::object());
   out += loss("+ duplicates", report.duplicates, report.documents, kinds);
   out += line("+ empty", report.empty, percent(report.empty, report.documents));
   out += line("+ too long", report.too_long, percent(report.too_long, report.documents));
+  const int64_t dropped =
+      report.filtered + report.personal + report.contaminated + report.duplicates + report.empty + report.too_long;
+  if (dropped > 0 && account.contains("dropped")) {  // of imported tokens nobody saw the documents
+    out += line("dropped in all", dropped, "  dropped.jsonl of the dataset names each, with its rule");
+  }
   if (report.split > 0) out += line("split", report.split, "  of the kept ones, cut into sequences");
   return out + changes(account) + tokens(dataset, report);
 }
