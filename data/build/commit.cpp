@@ -156,6 +156,19 @@ HashedFile write_contaminated(const fs::path& folder, const std::vector<json>& d
   return writer.finish();
 }
 
+// What says that a part is whole goes first: a build that is killed in between makes that part again, instead of
+// missing what stood beside it.
+void remove_others(const fs::path& folder, const std::set<std::string>& wanted) {
+  std::error_code gone;
+  for (const bool marks : {true, false}) {
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (wanted.count(entry.path().filename().string())) continue;
+      if (!marks || entry.path().extension() == ".json") fs::remove(entry.path(), gone);
+    }
+    core::sync_folder(folder);
+  }
+}
+
 }  // namespace
 
 Assembled assemble(const BuildRequest& request, const Tokenizer& tokenizer, const Corpus& corpus,
@@ -210,10 +223,7 @@ void commit_dataset(const fs::path& building, const fs::path& final_name, Assemb
   write_manifest(building, std::move(content), all.parts, all.files);
   std::set<std::string> wanted{"manifest.json", "blocks.bin"};
   for (const auto& file : all.files) wanted.insert(file.name);
-  std::error_code gone;
-  for (const auto& entry : fs::directory_iterator(building)) {
-    if (!wanted.count(entry.path().filename().string())) fs::remove(entry.path(), gone);
-  }
+  remove_others(building, wanted);
   core::commit_folder(building, final_name);
 }
 

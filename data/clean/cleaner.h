@@ -15,10 +15,10 @@ class Segmenter;
 
 struct CleanResult {
   bool kept = true;
-  std::string rule = {};                          // why it was dropped: "gopher_quality.min_words"; "" when kept
-  nlohmann::ordered_json found = {}, limit = {};  // what was measured for it and its threshold; null: not a figure
+  std::string rule = {};      // why it was dropped: "gopher_quality.min_words"; "" when kept
   std::string language = {};  // "en", "ko", "zh-Hant", ... or "und" when not certain; "" when nothing is active
   float language_score = 0;   // share of the text's letters in that language, 0 for "und"
+  nlohmann::ordered_json found = {}, limit = {};  // what was measured for the rule, its threshold; null: no figure
 };
 
 // What cleaning did. Adds up over documents in any order.

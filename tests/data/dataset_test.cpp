@@ -266,14 +266,14 @@ TEST_F(DatasetTest, CacheIsKeyedByWhatMatters) {
 
 TEST_F(DatasetTest, AnyFlippedByteIsFound) {
   const auto file = talks(200);
-  std::ofstream(file, std::ios::app) << "broken\n";
+  std::ofstream(file, std::ios::app) << "broken\n{\"prompt\":\"why\",\"completion\":\" \"}\n";
   const auto dataset = build(request({source(file, "prompt_completion")}, 64, "best_fit"));
   const auto folder = dataset->folder();
   const auto read_all = [&] {
     const auto opened = Dataset::open(folder);
     for (int64_t r = 0; r < opened->rows(); ++r) opened->row(r);
     for (int64_t d = 0; d < opened->documents(); ++d) opened->sample(d), opened->document_where(d);
-    for (const char* name : {"report.json", "quarantine.jsonl"}) opened->text_file(name);
+    for (const char* name : {"report.json", "quarantine.jsonl", "dropped.jsonl"}) opened->text_file(name);
   };
   EXPECT_EQ(error_of(read_all), "no error");
   for (const auto& entry : fs::directory_iterator(folder)) {

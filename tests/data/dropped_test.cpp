@@ -58,7 +58,7 @@ class DroppedTest : public DataTest {
   BuildRequest copies(int documents) const {
     std::string files[2];
     for (int i = 0; i < documents; ++i) {
-      const int text = i % 7 == 3 ? i : i * 7919 % (documents / 4);
+      const int text = i % 7 == 3 ? i : i * 7919 % (documents / 4 + 1);
       std::string words = i % 11 == 5 ? "short" : "a text";
       for (int w = 0; w < text % 9 + 4 && i % 11 != 5; ++w) words += fmt::format(" w{}x{}", text, w);
       files[i % 2] += row(words);
