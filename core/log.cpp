@@ -5,12 +5,15 @@
 #include <spdlog/spdlog.h>
 
 #include <array>
+#include <atomic>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <mutex>
 
 #include "core/error.h"
+#include "core/status_line.h"
 
 namespace plumb::core {
 namespace {
@@ -20,6 +23,9 @@ struct Logging {
   std::string prefix;  // "rank 3 node7: ", empty for a single rank
   std::shared_ptr<spdlog::logger> terminal, file;
   std::mutex mutex;  // log_to_file against log
+  std::mutex screen;
+  std::string status;  // what stands below the log now
+  std::atomic<bool> status_shown{false};
 
   Logging() {
     terminal = std::make_shared<spdlog::logger>("plumb", std::make_shared<spdlog::sinks::stderr_sink_mt>());
@@ -57,7 +63,12 @@ void write(Level level, const std::string& text) {
     file = state.file;
   }
   // Text is an argument, never the format: braces in a user's file must not be read as fields.
-  state.terminal->log(to_spdlog(level), "{}", text);
+  {
+    std::lock_guard lock(state.screen);
+    if (!state.status.empty()) std::fputs(clear_line, stderr);
+    state.terminal->log(to_spdlog(level), "{}", text);
+    if (!state.status.empty()) std::fputs(state.status.c_str(), stderr);
+  }
   if (file) file->log(to_spdlog(level), "{}", text);
 }
 
@@ -101,6 +112,18 @@ void log(Level level, std::string_view text) {
 void say(std::string_view text) {
   if (is_main_rank()) write(Level::info, std::string(text));
 }
+
+void show_status_line(const std::string& text) {
+  Logging& state = logging();
+  std::lock_guard lock(state.screen);
+  if (text.empty() && state.status.empty()) return;
+  state.status = text;
+  state.status_shown.store(!text.empty());
+  std::fputs((clear_line + text).c_str(), stderr);
+  std::fflush(stderr);
+}
+
+bool status_line_shown() { return logging().status_shown.load(); }
 
 std::string with_commas(int64_t value) {
   const bool negative = value < 0;

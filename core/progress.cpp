@@ -13,12 +13,13 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/status_line.h"
 
 namespace plumb::core {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr int bar_cells = 24;
+constexpr int most_cells = 24, fewest_cells = 4;
 
 double seconds_between(Clock::time_point from, Clock::time_point to) {
   return std::chrono::duration<double>(to - from).count();
@@ -44,61 +45,88 @@ ProgressStyle progress_style(const std::string& name) {
   fail_input("progress", "expected auto, bar, lines or none, found \"" + name + "\"");
 }
 
+ProgressStyle on_this_terminal(ProgressStyle style) {
+  if (style != ProgressStyle::automatic) return style;
+  return is_terminal() ? ProgressStyle::bar : ProgressStyle::lines;
+}
+
 struct ProgressBar::State {
   std::string what, unit;
-  int64_t total = 0, done = 0;
+  int64_t total = 0, done = 0, already = 0;
   ProgressStyle style = ProgressStyle::none;
   Clock::time_point start = Clock::now(), shown{};
   std::string note;
   bool finished = false, visible = false;
 
-  std::string line(Clock::time_point now) const {
+  struct Parts {
+    int cells = 0;  // of the bar; 0: none
+    bool name = true, rate = true;
+  };
+
+  double rate(Clock::time_point now) const {
     const double seconds = seconds_between(start, now);
-    const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0;
-    std::string text = what;
+    return seconds > 0 ? static_cast<double>(done - already) / seconds : 0;
+  }
+
+  std::string line(Clock::time_point now, const Parts& parts) const {
+    const double speed = rate(now);
+    std::string text = parts.name ? what : "";
     if (total > 0) {
       const double share = std::clamp(static_cast<double>(done) / static_cast<double>(total), 0.0, 1.0);
-      if (style == ProgressStyle::bar) {
-        const int filled = static_cast<int>(share * bar_cells);
-        text += "  [" + std::string(filled, '#') + std::string(bar_cells - filled, '.') + "]";
+      if (parts.cells > 0) {
+        const int filled = static_cast<int>(share * parts.cells);
+        text += "  [" + std::string(filled, '#') + std::string(parts.cells - filled, '.') + "]";
       }
       if (!unit.empty()) text += fmt::format("  {}/{} {}", with_commas(done), with_commas(total), unit);
       text += fmt::format("  {:.1f}%", share * 100);
     } else if (!unit.empty()) {
       text += "  " + counted(done, unit);
     }
-    if (rate > 0 && !unit.empty()) text += fmt::format("  {} {}/s", human_count(rate), unit);
-    if (total > done && rate > 0) text += "  ETA " + human_duration(static_cast<double>(total - done) / rate);
+    if (parts.rate && speed > 0 && !unit.empty()) text += fmt::format("  {} {}/s", human_count(speed), unit);
+    if (total > done && speed > 0) text += "  ETA " + human_duration(static_cast<double>(total - done) / speed);
     if (!note.empty()) text += "  " + note;
-    return text;
+    return parts.name ? text : text.substr(std::min<size_t>(text.size(), 2));  // without the gap to the name
+  }
+
+  // Never wraps, or it could not be redrawn. What says least goes first: the bar, then the rate, then the name.
+  std::string fitted(Clock::time_point now, size_t width) const {
+    Parts parts{.cells = most_cells};
+    std::string text = line(now, parts);
+    if (text.size() > width && total > 0) {
+      parts.cells -= static_cast<int>(std::min<size_t>(most_cells, text.size() - width));
+      if (parts.cells < fewest_cells) parts.cells = 0;
+      text = line(now, parts);
+    }
+    for (bool* part : {&parts.rate, &parts.name}) {
+      if (text.size() <= width) return text;
+      *part = false;
+      text = line(now, parts);
+    }
+    if (text.size() <= width) return text;
+    while (width > 0 && (static_cast<unsigned char>(text[width]) & 0xc0) == 0x80) --width;  // a character stays whole
+    return text.substr(0, width);
   }
 
   void draw(Clock::time_point now) {
     shown = now;
-    if (style == ProgressStyle::lines) return say(line(now));
-    // \r and "erase to the end of the line": one line that redraws itself, cut so that it never wraps.
-    std::string text = line(now);
-    const size_t columns = terminal_columns();
-    if (text.size() >= columns) text.resize(columns - 1);
-    std::fputs(("\r\x1b[K" + text).c_str(), stderr);
-    std::fflush(stderr);
+    if (style == ProgressStyle::lines) return say(line(now, {}));
+    show_status_line(fitted(now, terminal_columns() - 1));
     visible = true;
   }
 };
 
-ProgressBar::ProgressBar(std::string what, int64_t total, std::string unit, ProgressStyle style)
+ProgressBar::ProgressBar(std::string what, int64_t total, std::string unit, ProgressStyle style, int64_t already)
     : state_(std::make_unique<State>()) {
   state_->what = std::move(what);
   state_->unit = std::move(unit);
   state_->total = total;
-  if (style == ProgressStyle::automatic) style = is_terminal() ? ProgressStyle::bar : ProgressStyle::lines;
-  state_->style = is_main_rank() ? style : ProgressStyle::none;
+  state_->already = already;
+  state_->style = is_main_rank() ? on_this_terminal(style) : ProgressStyle::none;
   state_->shown = state_->start;
 }
 
 ProgressBar::~ProgressBar() {
-  // Left by an exception: end the line, so that the error stands on its own.
-  if (state_->visible && !state_->finished) std::fputc('\n', stderr);
+  if (state_->visible && !state_->finished) show_status_line("");
 }
 
 void ProgressBar::update(int64_t done, const std::string& note) {
@@ -116,12 +144,11 @@ void ProgressBar::finish() {
   State& state = *state_;
   if (std::exchange(state.finished, true) || state.style == ProgressStyle::none) return;
   const auto now = Clock::now();
-  const double seconds = seconds_between(state.start, now);
   const std::string amount = state.unit.empty() ? "done" : counted(state.done, state.unit);
-  std::string text = fmt::format("{}  {} in {}", state.what, amount, human_duration(seconds));
-  if (seconds > 0.05 && !state.unit.empty())
-    text += fmt::format("  ({} {}/s)", human_count(static_cast<double>(state.done) / seconds), state.unit);
-  if (state.visible) std::fputs("\r\x1b[K", stderr);
+  std::string text = fmt::format("{}  {} in {}", state.what, amount, human_duration(seconds_between(state.start, now)));
+  if (seconds_between(state.start, now) > 0.05 && !state.unit.empty())
+    text += fmt::format("  ({} {}/s)", human_count(state.rate(now)), state.unit);
+  if (state.visible) show_status_line("");
   say(text);
 }
 

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "core/log.h"
+
 namespace plumb::data {
 
 namespace {
@@ -64,6 +66,24 @@ std::string show_row(const Batch& batch, int64_t row, const Tokenizer& tokenizer
     out += show(ids, trained, tokenizer, colours) + "\n";
   }
   return out;
+}
+
+std::string show_left_out(const Dataset& dataset) {
+  const auto report = dataset.report();
+  std::string counts, where;
+  const auto folder = dataset.folder().string();
+  if (report.malformed > 0) {
+    counts = core::with_commas(report.malformed) + " malformed";
+    where = folder + "/quarantine.jsonl and ";
+  }
+  if (report.empty > 0) {
+    // Of a conversation it is the answers that count: without one there is nothing to learn from.
+    counts += (counts.empty() ? "" : " and ") + core::with_commas(report.empty) + " empty (no text or no answer)";
+  }
+  if (counts.empty()) return "";
+  const auto first = report.first_malformed.empty() ? "" : "; first " + report.first_malformed[0];
+  return fmt::format("{} of {}: see {}`plumb data report {}`{}", counts, core::counted(report.documents, "documents"),
+                     where, folder, first);
 }
 
 }  // namespace plumb::data

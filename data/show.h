@@ -9,5 +9,8 @@ namespace plumb::data {
 std::string show_sample(const Sample&, const Tokenizer&, bool colours);
 // One row of a batch: a line for each segment with its document's id, padding counted.
 std::string show_row(const Batch&, int64_t row, const Tokenizer&, bool colours);
+// "8 malformed of 597 documents: see FOLDER/quarantine.jsonl and ...": what a user must hear of; "" where nothing is
+// malformed or empty.
+std::string show_left_out(const Dataset&);
 
 }  // namespace plumb::data

@@ -1,17 +1,24 @@
 // Errors, files, hashes, random numbers, JSON, words for people.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <functional>
 #include <iterator>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "core/error.h"
 #include "core/files.h"
@@ -233,6 +240,65 @@ TEST(Progress, LinesGoToStandardError) {
   share.finish();
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("comparing  done in "));
   EXPECT_THAT(message_of([] { progress_style("fancy"); }), HasSubstr("expected auto, bar, lines or none"));
+}
+
+// What standard error, a terminal of so many columns, is sent by `work`.
+std::string on_terminal(unsigned short columns, const std::function<void()>& work) {
+  const int screen = ::posix_openpt(O_RDWR | O_NOCTTY);
+  EXPECT_EQ(::grantpt(screen), 0);
+  EXPECT_EQ(::unlockpt(screen), 0);
+  const int terminal = ::open(::ptsname(screen), O_RDWR | O_NOCTTY);
+  const winsize size{24, columns, 0, 0};
+  EXPECT_EQ(::ioctl(terminal, TIOCSWINSZ, &size), 0);
+  const int before = ::dup(STDERR_FILENO);
+  ::dup2(terminal, STDERR_FILENO);
+  work();
+  ::dup2(before, STDERR_FILENO);
+  ::close(before);
+  ::close(terminal);
+  std::string sent;
+  char buffer[4096];
+  for (ssize_t n = 0; (n = ::read(screen, buffer, sizeof buffer)) > 0;) sent.append(buffer, static_cast<size_t>(n));
+  ::close(screen);
+  return sent;
+}
+
+TEST(Progress, ABarFitsItsTerminalAndLeavesLinesAlone) {
+  const std::map<int, std::vector<std::string>> shown = {
+      {120, {"training  [", "10/12 steps", "steps/s", "83.3%", "ETA ", "loss 4.6600"}},
+      {80, {"training  [", "10/12 steps", "83.3%", "ETA ", "loss 4.6600"}},
+      {60, {"training  10/12 steps", "83.3%", "ETA ", "loss 4.6600"}},
+      {45, {"10/12 steps", "83.3%", "ETA ", "loss 4.6600"}},
+      {20, {"10/12 steps"}}};
+  for (const auto& [columns, parts] : shown) {
+    const auto sent = on_terminal(static_cast<unsigned short>(columns), [] {
+      ProgressBar bar("training", 12, "steps", ProgressStyle::bar);
+      std::this_thread::sleep_for(std::chrono::milliseconds(150));
+      bar.update(10, "loss 4.6600");
+      say("saved     step-10");
+    });
+    // Drawn, taken away for the line, drawn again, taken away at the end.
+    std::vector<std::string> pieces;
+    for (size_t at = 0, end = 0; end != std::string::npos; at = end + 4) {
+      end = sent.find("\r\x1b[K", at);
+      pieces.push_back(sent.substr(at, end - at));
+    }
+    ASSERT_EQ(pieces.size(), 4u) << columns << " " << sent;
+    EXPECT_EQ(pieces[0] + pieces[3], "") << columns;
+    EXPECT_LT(pieces[1].size(), static_cast<size_t>(columns)) << pieces[1];
+    for (const auto& part : parts) EXPECT_THAT(pieces[1], HasSubstr(part)) << columns;
+    EXPECT_EQ(pieces[2], "saved     step-10\r\n" + pieces[1]) << columns;
+  }
+}
+
+TEST(Progress, WhatAnEarlierStartHasDoneIsNoPartOfTheRate) {
+  const auto sent = on_terminal(200, [] {
+    ProgressBar bar("training", 1'000'000, "steps", ProgressStyle::bar, 900'000);
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    bar.update(900'010);
+  });
+  EXPECT_THAT(sent, HasSubstr("90.0%"));
+  EXPECT_THAT(sent, testing::ContainsRegex("  [1-5][0-9] steps/s"));
 }
 
 TEST(Log, BracesInTextAreText) {

@@ -20,6 +20,8 @@ namespace {
 
 void print_dataset(const std::string& name, const data::Dataset& dataset) {
   std::cout << name << (name.empty() ? "" : "\n") << ledger(dataset);
+  const auto left_out = data::show_left_out(dataset);
+  if (!left_out.empty()) std::cout << "  left out        " << left_out << "\n";
   std::cout << "  digest          " << dataset.digest() << "\n";
   std::cout << "  folder          " << dataset.folder().string() << "\n";
 }

@@ -163,9 +163,9 @@ std::string print_memory(const Choices& choices, const Place& place) {
   for (const auto& entry : choices.memory.slots) line(entry.what, entry.bytes);
   line("together", choices.memory.total_bytes());
   line("allowed", choices.memory_limit);
-  text += choices.largest_micro_batch > 0
-              ? fmt::format("          largest micro-batch that fits: {} sequences\n", choices.largest_micro_batch)
-              : std::string("          not even one sequence fits\n");
+  text += choices.largest_micro_batch > 0 ? fmt::format("          largest micro-batch that fits: {}\n",
+                                                        core::counted(choices.largest_micro_batch, "sequences"))
+                                          : std::string("          not even one sequence fits\n");
   return text;
 }
 

@@ -1,7 +1,6 @@
 #include "trainer/run/reporter.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
@@ -10,6 +9,7 @@
 
 #include "core/files.h"
 #include "core/log.h"
+#include "data/show.h"
 #include "trainer/ops/cpu_features.h"
 
 namespace plumb::run {
@@ -33,8 +33,8 @@ double published_peak(const std::string& gpu) {
 std::string length_text(const config::TrainSection& train, const Length& length) {
   std::string wanted;
   if (train.tokens) wanted = core::human_count(static_cast<double>(*train.tokens)) + " tokens = ";
-  if (train.epochs) wanted = fmt::format("{:g} epochs = ", *train.epochs);
-  std::string text = wanted + core::with_commas(length.steps) + " steps";
+  if (train.epochs) wanted = fmt::format("{:g} epoch{} = ", *train.epochs, *train.epochs == 1 ? "" : "s");
+  std::string text = wanted + core::counted(length.steps, "steps");
   if (length.epochs() > 0) text += fmt::format(" = {:.2f} epochs", length.epochs());
   return text;
 }
@@ -44,8 +44,8 @@ std::string batch_text(const Length& length, const Choices& choices, const paral
   const int64_t ranks = mesh.data * mesh.shard;
   const auto [first, most] = rank_rows(length.rows_per_step, 0, static_cast<int>(ranks));
   const int64_t accumulated = static_cast<int64_t>(micro_batches(most, choices.micro_batch_size).size());
-  std::string text = fmt::format("{} sequences x {} = {} tokens a step", core::with_commas(length.rows_per_step),
-                                 core::with_commas(sequence_length), core::with_commas(length.tokens_per_step));
+  std::string text = fmt::format("{} x {} = {} a step", core::counted(length.rows_per_step, "sequences"),
+                                 core::with_commas(sequence_length), core::counted(length.tokens_per_step, "tokens"));
   const int64_t slots = ranks * choices.micro_batch_size * accumulated;
   text += fmt::format(" = {} data rank{} x {} micro-batch x {} accumulated", ranks, ranks == 1 ? "" : "s",
                       choices.micro_batch_size, accumulated);
@@ -69,6 +69,8 @@ std::vector<std::string> data_lines(const Material& material) {
                     core::counted(part.dataset->tokens(), "tokens"), core::counted(part.dataset->rows(), "sequences"),
                     mixed ? fmt::format(", {:.2f}% of the mix", 100 * part.weight / weights) : " an epoch",
                     dropped > 0 ? fmt::format(", {} too long and dropped", core::with_commas(dropped)) : ""));
+    const auto left_out = data::show_left_out(*part.dataset);
+    if (!left_out.empty()) lines.push_back("left out  " + (mixed ? part.name + " " : "") + left_out);
   }
   return lines;
 }
@@ -87,10 +89,6 @@ std::vector<std::string> data_warnings(const Material& material, const config::D
     if (report.too_long * kTwentieth > report.documents) {
       warnings.push_back(of(report.too_long) +
                          fmt::format(" are longer than data.sequence_length {} and left out", section.sequence_length));
-    }
-    if (report.malformed * kTwentieth > report.documents) {
-      warnings.push_back(of(report.malformed) + " are malformed and left out; first " +
-                         (report.first_malformed.empty() ? "" : report.first_malformed[0]));
     }
   }
   return warnings;
@@ -114,11 +112,8 @@ Reporter::Reporter(const config::Loaded& loaded, const Place& place, const Lengt
       ceiling_(ceiling),
       memory_limit_(memory_limit),
       prints_(prints),
-      folder_(loaded.config.output.folder) {
-  const auto style = core::progress_style(loaded.config.output.progress);
-  const bool bar = style == core::ProgressStyle::bar || (style == core::ProgressStyle::automatic && isatty(2) != 0);
-  if (prints_ && bar) bar_ = std::make_unique<core::ProgressBar>("training", length.steps, "steps", style);
-}
+      style_(core::on_this_terminal(core::progress_style(loaded.config.output.progress))),
+      folder_(loaded.config.output.folder) {}
 
 Reporter::~Reporter() = default;
 
@@ -174,14 +169,16 @@ std::string Reporter::step_line(const StepReport& report) const {
                      core::human_bytes(static_cast<double>(memory_limit_)), core::human_duration(left));
 }
 
+void Reporter::advance(int64_t step, double loss) {
+  if (!prints_ || style_ != core::ProgressStyle::bar) return;
+  // Made after the first step of this start: what an earlier start has done, and warming up, are no part of the rate.
+  if (!bar_) bar_ = std::make_unique<core::ProgressBar>("training", length_.steps, "steps", style_, step);
+  bar_->update(step, fmt::format("loss {:.4f}", loss));
+}
+
 void Reporter::step(const StepReport& report) {
   if (!prints_) return;
-  if (bar_) {
-    bar_->update(report.step,
-                 fmt::format("loss {:.4f}  {} tok/s", report.loss, core::human_count(report.tokens_per_second)));
-  } else if (core::progress_style(loaded_.config.output.progress) != core::ProgressStyle::none) {
-    core::say(step_line(report));
-  }
+  if (style_ != core::ProgressStyle::none) core::say(step_line(report));
   core::append_line(folder_ / "log.txt", step_line(report));
   event({{"step", report.step},
          {"tokens", report.tokens},

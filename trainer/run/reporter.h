@@ -38,6 +38,8 @@ class Reporter {
 
   void start_block(const config::Loaded&, const Material&, const Choices&, const parallel::MeshShape&,
                    int64_t trained_parameters);
+  void advance(int64_t step, double loss);  // every step: moves the bar on a terminal
+  void end_bar() { bar_.reset(); }
   void step(const StepReport&);
   void evaluation(int64_t step, const nlohmann::ordered_json& metrics, const std::string& text);
   void note(const std::string& text);              // one line on standard error and in log.txt
@@ -54,6 +56,7 @@ class Reporter {
   Ceiling ceiling_;
   int64_t memory_limit_;
   bool prints_;
+  core::ProgressStyle style_;
   std::filesystem::path folder_;
   std::unique_ptr<core::ProgressBar> bar_;
 };

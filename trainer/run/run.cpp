@@ -138,7 +138,9 @@ int run_rank(const Request& request, const config::Loaded& loaded, const Place& 
   score_base(*context, progress);
   Training training(*context, progress);
   stop_after_a_step();
-  if (training.run() == Ending::stopped) return finish_stopped(*context, training.progress());
+  const auto ending = training.run();
+  context->reporter->end_bar();
+  if (ending == Ending::stopped) return finish_stopped(*context, training.progress());
   stop_at_once(kStopAfter);
   return static_cast<int>(finish(*context, training.progress()));
 }

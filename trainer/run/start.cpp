@@ -73,8 +73,9 @@ void note_other_machine(Context& context) {
                     then.value("processor", "") == context.place.processor;
   if (!same) {
     context.reporter->note(
-        fmt::format("resume    the run began on {} ranks x {} threads, {}: results agree to rounding, not bit for bit",
-                    then.value("ranks", 0), then.value("threads", 0), then.value("processor", "")));
+        fmt::format("resume    the run began on {} x {}, {}: results agree to rounding, not bit for bit",
+                    core::counted(then.value("ranks", 0), "ranks"), core::counted(then.value("threads", 0), "threads"),
+                    then.value("processor", "")));
   }
 }
 
@@ -171,8 +172,8 @@ Progress load_weights(Context& context) {
   check_order(context, values.at("loader"), rows_done(context, progress));
   context.reporter->start_block(context.loaded, context.material, context.choices, context.mesh.shape,
                                 trained_parameters(context));
-  context.reporter->note(fmt::format("resume    from step-{}, {} steps to go", progress.step,
-                                     core::with_commas(context.length.steps - progress.step)));
+  context.reporter->note(fmt::format("resume    from step-{}, {} to go", progress.step,
+                                     core::counted(context.length.steps - progress.step, "steps")));
   note_other_machine(context);
   return progress;
 }

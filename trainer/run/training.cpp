@@ -84,6 +84,7 @@ Ending Training::run() {
     const auto result = one_step();
     check_finite(result);
     ++progress_.step;
+    context_.reporter->advance(progress_.step, result.loss);
     const bool last = progress_.step == context_.length.steps;
     const auto agreed = agree(last);
     if (agreed.log) log_step(result);
