@@ -33,7 +33,7 @@ int train(const Words& words) {
   return start(
       words, config::Purpose::train, "plumb train CFG [section.key=value ...] [--dry-run]",
       "Pretrains from random weights. Alone or under mpirun -n N. The same command again goes on where the run\n"
-      "stopped, on any number of ranks. SIGUSR1 saves and stops with code 75.",
+      "stopped, on any number of ranks. Ctrl-C, SIGUSR1 and SIGTERM save and stop with code 75.",
       {});
 }
 

@@ -81,8 +81,8 @@ void write_report(Context& context, const Progress& progress, const std::string&
                   const std::map<std::string, double>& validation, const std::vector<evaluate::RuleOutcome>& rules) {
   const auto& config = context.config();
   std::string text =
-      fmt::format("# {}\n\n{} steps, {} tokens ({:.0f} trained)\n", config.output.name,
-                  core::with_commas(progress.step), core::with_commas(progress.tokens), progress.trained_tokens);
+      fmt::format("# {}\n\n{}, {} ({:.0f} trained)\n", config.output.name, core::counted(progress.step, "steps"),
+                  core::counted(progress.tokens, "tokens"), progress.trained_tokens);
   for (const auto& [name, value] : validation) text += fmt::format("\n{}: {:.4f}\n", name, value);
   if (!table.empty()) text += "\n" + table;
   for (const auto& rule : rules) {
@@ -141,13 +141,29 @@ std::string rules_line(const std::vector<evaluate::RuleOutcome>& rules) {
   return fmt::format("{} of {} rules passed{}", passed, rules.size(), failed);
 }
 
-// One line after the table: how many rules passed and where the export is.
-void say_outcome(Context& context, const std::vector<evaluate::RuleOutcome>& rules,
+// As one would type it here.
+std::string typed(const fs::path& path) {
+  const auto here = path.lexically_normal().lexically_relative(fs::current_path());
+  return here.empty() || *here.begin() == ".." ? path.string() : here.string();
+}
+
+// Where the model is and what can be done with it.
+void say_where(Context& context, int64_t step) {
+  const auto& config = context.config();
+  const auto folder = typed(config.output.folder);
+  context.reporter->note(
+      fmt::format("model     {0}, step-{1}; next: plumb generate {0} --prompt TEXT{2}, plumb export {0} OUT", folder,
+                  step, config.eval.sets.empty() ? "" : ", plumb eval " + folder));
+}
+
+// One line after the table: how many rules passed and where the export is; without one, where the run is.
+void say_outcome(Context& context, int64_t step, const std::vector<evaluate::RuleOutcome>& rules,
                  const std::vector<std::string>& exported, bool passed) {
   std::string line = rules_line(rules);
   for (const auto& folder : exported) line += fmt::format("{}exported {}", line.empty() ? "" : "; ", folder);
   if (!passed && !context.config().output.export_.formats.empty() && exported.empty()) line += "; nothing exported";
   if (!line.empty()) context.reporter->note(line);
+  if (exported.empty()) say_where(context, step);
 }
 
 std::vector<evaluate::Column> columns_of(const config::Config& config, const std::vector<evaluate::Score>& base,
@@ -177,6 +193,7 @@ int finish_stopped(Context& context, const Progress& progress) {
   context.reporter->note(
       fmt::format("stopped   on request or time limit at step {}; the same command goes on from there",
                   core::with_commas(progress.step)));
+  say_where(context, progress.step);
   if (context.main()) {
     ledger::update_manifest(context.config().output.folder, {{"status", "stopped"}, {"step", progress.step}});
   }
@@ -208,7 +225,7 @@ ExitCode finish(Context& context, const Progress& progress) {
     write_report(context, progress, markdown, validation, rules);
     std::vector<std::string> exported;
     if (passed || config.output.export_.when == "always") exported = export_model(context, progress.step);
-    say_outcome(context, rules, exported, passed);
+    say_outcome(context, progress.step, rules, exported, passed);
     ledger::update_manifest(config.output.folder, {{"status", "done"},
                                                    {"finished", ledger::utc_now()},
                                                    {"step", progress.step},

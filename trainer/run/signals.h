@@ -1,4 +1,4 @@
-// SIGUSR1 and SIGTERM ask a run to stop.
+// SIGUSR1, SIGTERM and SIGINT (Ctrl-C) ask a run to stop; a second SIGINT ends it at once.
 #pragma once
 
 namespace plumb::run {
@@ -9,6 +9,6 @@ void stop_at_once(const char* text);
 // From now on a request is remembered for the loop, which agrees with the other ranks and saves before it stops.
 void stop_after_a_step();
 bool stop_requested();      // remembered on this rank
-const char* stop_signal();  // "SIGUSR1", "SIGTERM" or ""
+const char* stop_signal();  // "SIGUSR1", "SIGTERM", "SIGINT" or ""
 
 }  // namespace plumb::run
