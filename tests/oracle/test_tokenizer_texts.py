@@ -83,6 +83,24 @@ def damaged(text, seed, pieces=200):
     return data, data.decode("utf-8", errors="count"), replaced
 
 
+def without_special_texts(file):
+    """The tokenizer to which the texts of its special tokens mean nothing. encode_special_tokens alone does not do that: a
+    Unigram, WordPiece or WordLevel vocabulary holds them as pieces, and a document could write an end of text."""
+    state = json.loads(file.read_text(encoding="utf-8"))
+    names = {token["content"]: f"\U000ffffe{token['id']}" for token in state["added_tokens"] if token["special"]}
+    model = state["model"]
+    if isinstance(model["vocab"], list):
+        model["vocab"] = [[names.get(piece, piece), score] for piece, score in model["vocab"]]
+    else:
+        model["vocab"] = {names.get(piece, piece): number for piece, number in model["vocab"].items()}
+    if model.get("unk_token"):
+        model["unk_token"] = names.get(model["unk_token"], model["unk_token"])
+    for token in state["added_tokens"]:
+        token["content"] = names.get(token["content"], token["content"])
+    state["post_processor"] = state["padding"] = state["truncation"] = None
+    return Tokenizer.from_str(json.dumps(state))
+
+
 class Compare(unittest.TestCase):
     def same(self, found, expected, texts, what):
         self.assertEqual(len(found), len(expected), what)
@@ -113,9 +131,8 @@ class Compare(unittest.TestCase):
             return
         self.check(file, texts[-6:], lambda text: their_ids(theirs, [text], around=True)[0], options=["--add-special-tokens"])
         if theirs.get_added_tokens_decoder():
-            theirs.encode_special_tokens = True
-            self.check(file, texts[-6:], plain, options=["--special-in-text", "text"])
-            theirs.encode_special_tokens = False
+            deaf = without_special_texts(file)
+            self.check(file, texts[-6:], lambda text: their_ids(deaf, [text])[0], options=["--special-in-text", "text"])
         self.check_invalid(file, plain)
 
     def check_invalid(self, file, theirs, options=()):

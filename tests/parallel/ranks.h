@@ -3,6 +3,7 @@
 
 #include <exception>
 #include <functional>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -13,7 +14,8 @@ namespace plumb::parallel {
 
 inline void run_ranks(int ranks, const std::function<void(CommunicatorPtr)>& body, ThreadOptions options = {}) {
   const auto communicators = make_thread_communicators(ranks, options);
-  std::vector<std::exception_ptr> failures(static_cast<size_t>(ranks));
+  std::exception_ptr first;  // in time: what the others throw follows from it
+  std::once_flag failed;
   std::vector<std::thread> threads;
   for (int rank = 0; rank < ranks; ++rank) {
     threads.emplace_back([&, rank] {
@@ -21,15 +23,13 @@ inline void run_ranks(int ranks, const std::function<void(CommunicatorPtr)>& bod
       try {
         body(communicators[index]);
       } catch (...) {
-        failures[index] = std::current_exception();
+        std::call_once(failed, [&] { first = std::current_exception(); });
         communicators[index]->abort(4, "rank " + std::to_string(rank) + " threw");
       }
     });
   }
   for (std::thread& thread : threads) thread.join();
-  for (const std::exception_ptr& failure : failures) {
-    if (failure) std::rethrow_exception(failure);
-  }
+  if (first) std::rethrow_exception(first);
 }
 
 }  // namespace plumb::parallel
