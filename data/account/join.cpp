@@ -232,6 +232,8 @@ Account join_accounts(const std::string& name, std::optional<int64_t> steps, con
   report["rules"] = joined_rules(all.parts);
   try {
     add_datasets(report, all.parts, parts);
+    report["dropped"] = json::object();
+    for (const auto& account : all.parts) add_numbers(report["dropped"], account.report["dropped"]);
     report["duplicates"] = joined_duplicates(all.parts);
     add_sections(report, all.parts, parts);
   } catch (const nlohmann::json::exception&) {

@@ -154,11 +154,16 @@ class Report(unittest.TestCase):
         mixed = CONFIG.replace("license: CC-BY-4.0,", "license: CC-BY-4.0, weight: 1,").replace("synthetic: true", "synthetic: true, weight: 1")
         (self.folder / "mixed.yaml").write_text(mixed)
         out = self.plumb("data", "build", "mixed.yaml")
-        for dataset, name in zip(re.findall(r"folder\s+(\S+)\n", out)[1:], ("notes.jsonl", "made.jsonl")):
+        datasets = re.findall(r"folder\s+(\S+)\n", out)[1:]
+        for dataset, name in zip(datasets, ("notes.jsonl", "made.jsonl")):
             self.plumb("data", "report", dataset, "--out", f"of-{name}")
             croissant = json.loads((self.folder / f"of-{name}/croissant.json").read_text())
             self.assertEqual([f["name"] for f in croissant["distribution"] if f["@type"] == "cr:FileObject"], [name])
             self.assertEqual(len(croissant["wasDerivedFrom"]), 1)
+        self.plumb("data", "report", *datasets, "--out", "both")
+        both = json.loads((self.folder / "both/report.json").read_text())
+        self.assertEqual(both["dropped"], {"exact": 7, "empty": 1})
+        self.assertIn("dropped.jsonl in the dataset names each of these 8 documents", (self.folder / "both/report.html").read_text())
 
     def test_the_summary_fills_tables_and_attests_nothing(self):
         summary = self.files["eu-summary.md"]
