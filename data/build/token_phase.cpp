@@ -27,11 +27,10 @@ int64_t bytes_of(const Record& record) {
 }
 
 // Nothing that could be learnt: a blank text, or a conversation whose answers are all blank.
-template <class Document>
-bool says_nothing(const Document& document) {
-  if (document.messages.empty()) return blank(document.text);
+bool says_nothing(const Record& record) {
+  if (record.messages.empty()) return blank(record.text);
   bool answers = false, answered = false;
-  for (const auto& message : document.messages) {
+  for (const auto& message : record.messages) {
     if (message.role == "assistant") answers = true, answered |= !blank(message.content);
   }
   return answers && !answered;
@@ -86,8 +85,6 @@ class ChunkTokeniser {
     corpus_.visit(chunk_, [&](StoredDocument&& document, Corpus::Fate fate) {
       Work work;
       work.origin = {document.file, document.line, source_};
-      // A second blank document is lost for being blank, like the first.
-      if (fate == Corpus::Fate::exact && says_nothing(document)) fate = Corpus::Fate::kept;
       if (fate != Corpus::Fate::kept) return work.dropped = lost(document, fate), push(std::move(work));
       work.language = std::move(document.language), work.domain = std::move(document.domain);
       work.record = record_of(std::move(document), request_, corpus_);

@@ -230,22 +230,6 @@ TEST_F(BuildTest, AVanishedProcessIsNamedAndItsShareTakenOver) {
   expect_equal(whole, alone);
 }
 
-TEST_F(BuildTest, BlankDocumentsAreEmptyAndNoDuplicates) {
-  std::string rows;
-  for (const char* text : {"one text", " ", "", "one text", "\\n", "another text"})
-    rows += fmt::format("{{\"text\":\"{}\"}}\n", text);
-  auto ask = request({source(write("blank.jsonl", rows))}, 4);
-  for (const bool exact : {false, true}) {
-    ask.dedup.exact = exact;
-    const auto folder = build(ask, folder_ / "cache");
-    const auto report = Dataset::open(folder)->report();
-    EXPECT_EQ(report.empty, 3) << exact;
-    EXPECT_EQ(report.duplicates, exact ? 1 : 0);
-    EXPECT_EQ(report.kept, exact ? 2 : 3);
-    expect_balance(report);
-  }
-}
-
 TEST_F(BuildTest, TheAccountSaysWhatBecameOfEveryDocument) {
   auto ask = mixed(10);
   ask.sources[0].license = "CC0-1.0";
