@@ -17,7 +17,6 @@ namespace {
 using json = nlohmann::ordered_json;
 
 constexpr size_t kDigestShown = 8;
-constexpr size_t kLargestContaminated = 100;
 
 void check(const std::vector<AccountPart>& parts) {
   std::set<std::string> digests;

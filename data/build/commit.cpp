@@ -19,7 +19,6 @@ namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
 constexpr size_t kFirstMalformed = 3;
 constexpr size_t kMostContaminated = 100'000;  // documents in contamination.jsonl
-constexpr size_t kLargestContaminated = 100;   // of them in report.json
 
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 

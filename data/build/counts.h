@@ -13,6 +13,8 @@
 
 namespace plumb::data {
 
+inline constexpr size_t kLargestContaminated = 100;  // contaminated documents that a report names
+
 // Reading: what became of rows before a tokenizer saw them.
 struct ReadCounts {
   int64_t documents = 0;  // rows read = malformed + filtered + personal + contaminated + stored

@@ -31,9 +31,8 @@ int generate(const Words& words) {
   const auto arguments = parse_arguments(
       words, "plumb generate MODEL --prompt TEXT [--max-new-tokens N] [--temperature T] [--seed N]",
       "MODEL is a run, RUN/step-N or a Hugging Face folder. A model with a chat template answers TEXT as a user's\n"
-      "message, so does one that was trained on prompts and answers without markup; one trained on texts alone goes "
-      "on\n"
-      "from it. Prints the answer alone.",
+      "message, and so does one that was trained on prompts and answers without markup; one that was trained on\n"
+      "texts alone goes on from TEXT. Prints the answer alone.",
       {{"prompt", "TEXT", "what to answer or to go on from"},
        {"max-new-tokens", "N", "at most so many tokens (256)"},
        {"temperature", "T", "0 takes the likeliest token (0)"},
