@@ -1,7 +1,7 @@
 # plumb_room(NAME [ATEN] [DEPENDS targets...]): a library plumb_NAME from every .cpp (and .cu) of the calling folder,
 # subfolders included. Files named *_cuda.cpp and *.cu are built only with CUDA; their twins no_*.cpp only without it.
 # *_arrow.cpp see Arrow and belong to a library of their own; arrow_module.cpp loads it, or its twin no_arrow.cpp says why not.
-# ATEN: the room sees LibTorch and shares its precompiled header.
+# ATEN: the room sees LibTorch and shares the precompiled header that holds it.
 function(plumb_room name)
   cmake_parse_arguments(room "ATEN" "" "DEPENDS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -34,19 +34,31 @@ function(plumb_room name)
     if(PLUMB_HAS_CUDA)
       target_link_libraries(plumb_${name} PUBLIC torch::cuda)
     endif()
+  else()
+    plumb_use_std(plumb_${name})
   endif()
 endfunction()
 
-# The precompiled header of every unit that sees ATen (made once, reused).
+# plumb_precompiled(NAME HEADER libraries...): the library plumb_NAME, which holds nothing but a precompiled header (made
+# once, reused by target_precompile_headers(... REUSE_FROM plumb_NAME)).
+function(plumb_precompiled name header)
+  if(TARGET plumb_${name})
+    return()
+  endif()
+  file(WRITE ${CMAKE_BINARY_DIR}/plumb_${name}.cpp "")
+  add_library(plumb_${name} STATIC ${CMAKE_BINARY_DIR}/plumb_${name}.cpp)
+  target_link_libraries(plumb_${name} PUBLIC plumb_flags fmt::fmt nlohmann_json::nlohmann_json ${ARGN})
+  target_precompile_headers(plumb_${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:${CMAKE_SOURCE_DIR}/cmake/${header}>)
+endfunction()
+
+function(plumb_use_std target)
+  plumb_precompiled(std std_pch.h)
+  target_precompile_headers(${target} REUSE_FROM plumb_std)
+endfunction()
+
 function(plumb_use_aten target)
   target_link_libraries(${target} PUBLIC torch::cpu)
-  if(NOT TARGET plumb_aten)
-    file(WRITE ${CMAKE_BINARY_DIR}/plumb_aten.cpp "")
-    add_library(plumb_aten STATIC ${CMAKE_BINARY_DIR}/plumb_aten.cpp)
-    target_link_libraries(plumb_aten PUBLIC plumb_flags torch::cpu)
-    target_precompile_headers(plumb_aten PRIVATE
-      $<$<COMPILE_LANGUAGE:CXX>:${CMAKE_SOURCE_DIR}/cmake/aten_pch.h>)
-  endif()
+  plumb_precompiled(aten aten_pch.h torch::cpu)
   target_precompile_headers(${target} REUSE_FROM plumb_aten)
 endfunction()
 
@@ -66,6 +78,9 @@ function(plumb_tests name)
   target_link_libraries(plumb_${name}_tests PRIVATE plumb_test_support ${test_DEPENDS})
   if(test_ATEN)
     plumb_use_aten(plumb_${name}_tests)
+  else()
+    plumb_precompiled(test test_pch.h GTest::gmock)
+    target_precompile_headers(plumb_${name}_tests REUSE_FROM plumb_test)
   endif()
   add_test(NAME ${name} COMMAND plumb_${name}_tests)
   set_tests_properties(${name} PROPERTIES TIMEOUT 900

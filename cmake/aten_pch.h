@@ -2,12 +2,4 @@
 #pragma once
 #include <ATen/ATen.h>
 
-#include <algorithm>
-#include <cmath>
-#include <cstdint>
-#include <functional>
-#include <map>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
+#include "cmake/std_pch.h"

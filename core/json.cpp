@@ -9,6 +9,9 @@
 #include "core/error.h"
 #include "core/files.h"
 
+// Declared in the precompiled headers (cmake/std_pch.h), so that no other unit compiles it again.
+template class nlohmann::basic_json<nlohmann::ordered_map>;
+
 namespace plumb::core {
 namespace {
 

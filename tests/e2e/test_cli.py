@@ -1,8 +1,11 @@
 """What a user types and reads: help, exit codes, one clear error for one mistake, nothing lost."""
 import json
+import shutil
+import subprocess
 import unittest
+from pathlib import Path
 
-from support import RunFolder
+from support import PLUMB, RunFolder
 
 
 class CommandLine(RunFolder):
@@ -19,6 +22,29 @@ class CommandLine(RunFolder):
             done = self.plumb(*name.split(), "--help")
             self.assertIn("usage: plumb " + name, done.stdout)
         self.assertIn("train.schedule.warmup", self.plumb("train", "--help").stdout)
+
+    def test_the_program_that_reads_files_loads_no_libtorch(self):
+        needed = subprocess.run(["ldd", PLUMB], capture_output=True, text=True, check=True).stdout
+        self.assertNotIn("torch", needed)
+        self.assertNotIn("libmpi", needed)
+        engine = subprocess.run(["ldd", Path(PLUMB).parent / "plumb-engine"], capture_output=True, text=True, check=True).stdout
+        self.assertIn("torch", engine)
+
+    def test_half_a_plumb_says_which_half_is_missing(self):
+        alone = self.folder / "bin/plumb"
+        alone.parent.mkdir()
+        shutil.copy(PLUMB, alone)
+        run = lambda *words: subprocess.run([alone, *words], capture_output=True, text=True)
+        self.assertEqual(run("config", "schema").returncode, 0)
+        done = run("train", self.config())
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("plumb-engine", done.stderr)
+        self.assertIn("hint: `cmake --install`", done.stderr)
+        engine = self.folder / "lib/plumb/plumb-engine"  # where it is installed
+        engine.parent.mkdir(parents=True)
+        engine.write_text("#!/bin/sh\necho engine \"$@\"\n")
+        engine.chmod(0o755)
+        self.assertEqual(run("train", "x.yaml", "--dry-run").stdout, "engine train x.yaml --dry-run\n")
 
     def test_unknown_command_and_option(self):
         self.assertIn("did you mean 'plumb train'", self.refused("trian", "x.yaml"))

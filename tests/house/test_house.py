@@ -30,7 +30,8 @@ for room in MIDDLE:
 for room in UPPER:
     BELOW[room] = GROUND + MIDDLE
 BELOW["trainer/run"] = GROUND + MIDDLE + UPPER
-BELOW["trainer/commands"] = GROUND + MIDDLE + UPPER + ["trainer/run"]
+BELOW["trainer/commands"] = ["data"]  # `plumb` itself links no LibTorch
+BELOW["trainer/jobs"] = GROUND + MIDDLE + UPPER + ["trainer/run", "trainer/commands"]
 
 
 def sources(*suffixes):

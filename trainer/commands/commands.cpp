@@ -1,9 +1,14 @@
 #include "trainer/commands/commands.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <cstring>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 
 #include "core/config/values.h"
@@ -14,28 +19,36 @@ namespace plumb::commands {
 
 const std::vector<Command>& table() {
   static const std::vector<Command> commands = {
-      {"train", "CFG [--dry-run]", "pretrain from random weights", train},
-      {"tune", "CFG [--dry-run] [--show-masks N]", "specialise model.base", tune},
-      {"eval", "[CFG] MODEL... [--json FILE]", "one table of scores, a column per model", eval},
-      {"generate", "MODEL --prompt TEXT", "answer a prompt", generate},
-      {"export", "MODEL OUT --format hf [--dtype bf16|fp32]", "write what serving engines load", export_},
-      {"data build", "CFG", "sources -> tokens, with an account of every document", data_build},
-      {"data inspect", "DATASET", "look at the samples of a dataset", data_inspect},
-      {"data report", "RUN|DATASET... [--out FOLDER]", "their account as HTML and JSON, Croissant, a draft for the EU",
-       data_report},
-      {"data lineage", "RUN --step K|--doc ID", "documents of a step, steps of a document", data_lineage},
-      {"data import", "PREFIX OUT --tokenizer FILE", "a dataset from Megatron's .bin and .idx", data_import},
-      {"data export", "DATASET PREFIX", "a dataset as Megatron's .bin and .idx", data_export},
-      {"tokenizer train", "CFG", "train byte-level BPE on data.sources", tokenizer_train},
-      {"tokenizer encode", "--tokenizer FILE [--lines] [TEXTFILE]", "text -> ids", tokenizer_encode},
-      {"tokenizer decode", "--tokenizer FILE [IDSFILE]", "ids -> text", tokenizer_decode},
-      {"config check", "CFG", "all mistakes of a file at once; needs no data, GPU or ranks", config_check},
-      {"config show", "CFG", "every key with its value and where it came from", config_show},
-      {"config schema", "", "JSON schema for editors", config_schema},
-      {"params", "[--preset NAME]", "shape and parameter counts of a preset", params},
-      {"inspect", "FILE|FOLDER", "readable summary of anything plumb can read", inspect},
+      {"train", "CFG [--dry-run]", "pretrain from random weights"},
+      {"tune", "CFG [--dry-run] [--show-masks N]", "specialise model.base"},
+      {"eval", "[CFG] MODEL... [--json FILE]", "one table of scores, a column per model"},
+      {"generate", "MODEL --prompt TEXT", "answer a prompt"},
+      {"export", "MODEL OUT --format hf [--dtype bf16|fp32]", "write what serving engines load"},
+      {"data build", "CFG", "sources -> tokens, with an account of every document"},
+      {"data inspect", "DATASET", "look at the samples of a dataset"},
+      {"data report", "RUN|DATASET... [--out FOLDER]", "their account as HTML and JSON, Croissant, a draft for the EU"},
+      {"data lineage", "RUN --step K|--doc ID", "documents of a step, steps of a document"},
+      {"data import", "PREFIX OUT --tokenizer FILE", "a dataset from Megatron's .bin and .idx"},
+      {"data export", "DATASET PREFIX", "a dataset as Megatron's .bin and .idx"},
+      {"tokenizer train", "CFG", "train byte-level BPE on data.sources"},
+      {"tokenizer encode", "--tokenizer FILE [--lines] [TEXTFILE]", "text -> ids"},
+      {"tokenizer decode", "--tokenizer FILE [IDSFILE]", "ids -> text"},
+      {"config check", "CFG", "all mistakes of a file at once; needs no data, GPU or ranks"},
+      {"config show", "CFG", "every key with its value and where it came from"},
+      {"config schema", "", "JSON schema for editors"},
+      {"params", "[--preset NAME]", "shape and parameter counts of a preset"},
+      {"inspect", "FILE|FOLDER", "readable summary of anything plumb can read"},
   };
   return commands;
+}
+
+const Runs& light_commands() {
+  static const Runs runs = {
+      {"data inspect", data_inspect},         {"data import", data_import},           {"data export", data_export},
+      {"tokenizer encode", tokenizer_encode}, {"tokenizer decode", tokenizer_decode}, {"config check", config_check},
+      {"config show", config_show},           {"config schema", config_schema},
+  };
+  return runs;
 }
 
 namespace {
@@ -70,22 +83,36 @@ bool print_group(const std::string& word) {
              fmt::format("did you mean 'plumb {}'? 'plumb --help' lists all", nearest->name));
 }
 
-int dispatch(const Words& words) {
+// This process becomes `program` with the same words. Returns only by Error.
+[[noreturn]] void hand_over(const std::string& program, char** argv) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
+  for (const auto& place : {folder / program, folder.parent_path() / "lib" / "plumb" / program}) {
+    ::execv(place.c_str(), argv);
+    if (errno != ENOENT && errno != ENOTDIR)
+      fail_input(place.string(), fmt::format("cannot be started: {}", std::strerror(errno)));
+  }
+  fail_input((folder / program).string(), "not found; this command is part of it",
+             "`cmake --install` puts `plumb` and `plumb-engine` where they find each other; copy both");
+}
+
+int dispatch(const Words& words, const Runs& mine, const std::string& other, char** argv) {
   if (words.empty() || words[0] == "--help" || words[0] == "help") {
     print_overview();
     return 0;
   }
-  if (words[0] == "--version") {
+  if (words[0] == "--version" || words[0] == "version") {
     std::cout << "plumb " PLUMB_VERSION "\n";
     return 0;
   }
   for (const auto& command : table()) {
-    const auto space = command.name.find(' ');
-    if (space == std::string::npos) {
-      if (command.name == words[0]) return command.run({words.begin() + 1, words.end()});
-    } else if (words.size() > 1 && command.name == words[0] + " " + words[1]) {
-      return command.run({words.begin() + 2, words.end()});
-    }
+    const size_t length = command.name.find(' ') == std::string::npos ? 1 : 2;
+    if (words.size() < length || command.name != (length == 1 ? words[0] : words[0] + " " + words[1])) continue;
+    if (const auto own = mine.find(command.name); own != mine.end())
+      return own->second({words.begin() + static_cast<std::ptrdiff_t>(length), words.end()});
+    if (!other.empty()) hand_over(other, argv);
+    fail_internal(fmt::format("no program has the command '{}'", command.name));
   }
   if ((words.size() == 1 || words[1] == "--help") && print_group(words[0])) {
     return static_cast<int>(words.size() == 1 ? ExitCode::bad_input : ExitCode::ok);
@@ -97,9 +124,9 @@ int dispatch(const Words& words) {
 
 }  // namespace
 
-int run(int argc, char** argv) {
+int run(int argc, char** argv, const Runs& mine, const std::string& other) {
   try {
-    return dispatch(Words(argv + 1, argv + argc));
+    return dispatch(Words(argv + 1, argv + argc), mine, other, argv);
   } catch (const std::exception& error) {
     const Error told = as_error(error);
     if (core::is_main_rank()) std::cerr << told.what() << "\n";

@@ -1,6 +1,9 @@
-// The table of subcommands of `plumb`; one file each.
+// The subcommands of `plumb`, one file each. They are spread over two programs: `plumb` has those that need neither
+// LibTorch nor MPI (this folder; it starts in a few milliseconds) and hands every other one over to `plumb-engine`
+// (trainer/jobs), which stands beside it.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -9,34 +12,31 @@ namespace plumb::commands {
 using Words = std::vector<std::string>;
 
 struct Command {
-  std::string name;                    // "train"; two words for groups: "config check"
-  std::string arguments;               // "CFG [section.key=value ...]"
-  std::string summary;                 // one line
-  int (*run)(const Words& arguments);  // what follows the name; returns an ExitCode, mistakes are thrown as Error
+  std::string name;       // "train"; two words for groups: "config check"
+  std::string arguments;  // "CFG [section.key=value ...]"
+  std::string summary;    // one line
 };
-const std::vector<Command>& table();  // in the order of --help
+const std::vector<Command>& table();  // of both programs, in the order of --help
 
-// Dispatches; turns Error into its printed form and exit code.
-int run(int argc, char** argv);
+// What follows the name -> an ExitCode; mistakes are thrown as Error.
+using Run = int (*)(const Words& arguments);
+using Runs = std::map<std::string, Run>;  // by name
 
-int train(const Words&);
-int tune(const Words&);
-int eval(const Words&);
-int generate(const Words&);
-int export_(const Words&);
-int data_build(const Words&);
+// Those of this folder.
+const Runs& light_commands();
+
+// Dispatches; turns Error into its printed form and exit code. A command that is not among `mine` is handed over to
+// the program `other` (found beside this one or, as installed, in ../lib/plumb), which takes this one's place.
+// Empty: there is no other.
+int run(int argc, char** argv, const Runs& mine, const std::string& other);
+
 int data_inspect(const Words&);
-int data_report(const Words&);
-int data_lineage(const Words&);
 int data_import(const Words&);
 int data_export(const Words&);
-int tokenizer_train(const Words&);
 int tokenizer_encode(const Words&);
 int tokenizer_decode(const Words&);
 int config_check(const Words&);
 int config_show(const Words&);
 int config_schema(const Words&);
-int params(const Words&);
-int inspect(const Words&);
 
 }  // namespace plumb::commands

@@ -7,6 +7,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "data/build/passed_over.h"
+#include "data/show.h"
 
 namespace plumb::commands {
 
@@ -84,8 +85,6 @@ std::string tokens(const data::Dataset& dataset, const data::BuildReport& report
   return out;
 }
 
-}  // namespace
-
 std::string ledger(const data::Dataset& dataset) {
   const auto report = dataset.report();
   const auto account = core::parse_json(dataset.text_file("report.json"), "report.json");
@@ -114,6 +113,15 @@ std::string ledger(const data::Dataset& dataset) {
   }
   if (report.split > 0) out += line("split", report.split, "  of the kept ones, cut into sequences");
   return out + changes(account) + tokens(dataset, report);
+}
+
+}  // namespace
+
+std::string dataset_text(const std::string& name, const data::Dataset& dataset) {
+  const auto left_out = data::show_left_out(dataset);
+  return name + (name.empty() ? "" : "\n") + ledger(dataset) +
+         (left_out.empty() ? "" : fmt::format("  left out        {}\n", left_out)) +
+         fmt::format("  digest          {}\n  folder          {}\n", dataset.digest(), dataset.folder().string());
 }
 
 }  // namespace plumb::commands

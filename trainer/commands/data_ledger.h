@@ -7,6 +7,7 @@
 
 namespace plumb::commands {
 
-std::string ledger(const data::Dataset& dataset);
+// Under a line with `name`, if there is one; with what was left out, the digest and the folder.
+std::string dataset_text(const std::string& name, const data::Dataset& dataset);
 
 }  // namespace plumb::commands

@@ -2,7 +2,7 @@
 #include <iostream>
 
 #include "trainer/commands/arguments.h"
-#include "trainer/commands/commands.h"
+#include "trainer/jobs/jobs.h"
 #include "trainer/run/run.h"
 
 namespace plumb::commands {

@@ -9,7 +9,7 @@
 #include "core/files.h"
 #include "core/log.h"
 #include "trainer/commands/arguments.h"
-#include "trainer/commands/commands.h"
+#include "trainer/jobs/jobs.h"
 #include "trainer/run/lineage.h"
 
 namespace plumb::commands {

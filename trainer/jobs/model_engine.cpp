@@ -1,4 +1,4 @@
-#include "trainer/commands/model_engine.h"
+#include "trainer/jobs/model_engine.h"
 
 #include <algorithm>
 

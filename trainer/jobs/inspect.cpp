@@ -11,9 +11,9 @@
 #include "data/dataset.h"
 #include "data/tokenizer/tokenizer.h"
 #include "trainer/commands/arguments.h"
-#include "trainer/commands/commands.h"
 #include "trainer/export/open_model.h"
 #include "trainer/formats/safetensors.h"
+#include "trainer/jobs/jobs.h"
 
 namespace plumb::commands {
 

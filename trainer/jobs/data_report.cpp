@@ -10,7 +10,7 @@
 #include "data/account/account.h"
 #include "data/store/store.h"
 #include "trainer/commands/arguments.h"
-#include "trainer/commands/commands.h"
+#include "trainer/jobs/jobs.h"
 #include "trainer/run/lineage.h"
 
 namespace plumb::commands {

@@ -1,45 +1,19 @@
-// plumb data build | inspect
+// plumb data inspect
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdlib>
 #include <iostream>
 
-#include "core/config/load.h"
-#include "core/error.h"
 #include "core/log.h"
 #include "data/show.h"
 #include "trainer/commands/arguments.h"
 #include "trainer/commands/commands.h"
 #include "trainer/commands/data_ledger.h"
-#include "trainer/run/material.h"
 
 namespace plumb::commands {
 
 namespace {
-
-void print_dataset(const std::string& name, const data::Dataset& dataset) {
-  std::cout << name << (name.empty() ? "" : "\n") << ledger(dataset);
-  const auto left_out = data::show_left_out(dataset);
-  if (!left_out.empty()) std::cout << "  left out        " << left_out << "\n";
-  std::cout << "  digest          " << dataset.digest() << "\n";
-  std::cout << "  folder          " << dataset.folder().string() << "\n";
-}
-
-// Which of the processes of mpirun or srun this is. A batch script of Slurm is no such process: only a step has tasks.
-data::Crew::Options crew() {
-  const std::pair<const char*, const char*> launchers[] = {{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
-                                                           {"PMI_RANK", "PMI_SIZE"},
-                                                           {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"}};
-  for (const auto& [rank, size] : launchers) {
-    const char *part = std::getenv(rank), *parts = std::getenv(size);
-    if (!part || !parts) continue;
-    data::Crew::Options options;
-    options.part = std::atoi(part), options.parts = std::atoi(parts);
-    if (options.parts > 1 && options.part >= 0 && options.part < options.parts) return options;
-  }
-  return {};
-}
 
 bool colours() {
   const char* no = std::getenv("NO_COLOR");
@@ -74,32 +48,6 @@ void show_rows(const data::DatasetPtr& dataset, const data::Tokenizer& tokenizer
 
 }  // namespace
 
-int data_build(const Words& words) {
-  const auto arguments = parse_arguments(
-      words, "plumb data build CFG [section.key=value ...]",
-      "Builds the tokenizer and the datasets that `plumb train` or `tune` with this file would build first, into\n"
-      "data.cache, and prints what became of every document. Under mpirun the processes share the work, on one host "
-      "or\n"
-      "on several that see the same folders; what comes out is the same. Killed, it goes on where it was.",
-      {}, 1, 1);
-  if (arguments.help) return 0;
-  const auto loaded = config::load_config(arguments.positional[0], arguments.overrides, config::Purpose::data);
-  const auto share = crew();
-  char host[256] = {};
-  ::gethostname(host, sizeof host - 1);
-  core::set_rank(share.part, share.parts, host);
-  const auto paths = run::build_material(loaded, share);
-  if (share.part != 0) return 0;
-  std::cout << "tokenizer\n  folder          " << paths.tokenizer.string() << "\n";
-  for (const auto& part : paths.train) {
-    print_dataset(part.name.empty() ? "train" : "train " + part.name, *data::Dataset::open(part.folder));
-  }
-  for (const auto& [name, path] : {std::pair("validation", &paths.validation), std::pair("replay", &paths.replay)}) {
-    if (!path->empty()) print_dataset(name, *data::Dataset::open(*path));
-  }
-  return 0;
-}
-
 int data_inspect(const Words& words) {
   const auto arguments = parse_arguments(
       words, "plumb data inspect DATASET",
@@ -115,7 +63,7 @@ int data_inspect(const Words& words) {
   const auto dataset = data::Dataset::open(arguments.positional[0]);
   if (arguments.has("verify")) dataset->verify();
   const auto tokenizer = dataset->tokenizer();
-  print_dataset("", *dataset);
+  std::cout << dataset_text("", *dataset);
   if (arguments.has("verify")) std::cout << "  verified        every byte of every file\n";
   show_documents(*dataset, *tokenizer, arguments.integer("from", 0, 0), arguments.integer("documents", 2, 0));
   show_rows(dataset, *tokenizer, arguments.integer("from-sequence", 0, 0), arguments.integer("sequences", 1, 0));

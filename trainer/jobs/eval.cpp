@@ -10,9 +10,9 @@
 #include "core/log.h"
 #include "parallel/factory.h"
 #include "trainer/commands/arguments.h"
-#include "trainer/commands/commands.h"
-#include "trainer/commands/model_engine.h"
 #include "trainer/evaluate/sets.h"
+#include "trainer/jobs/jobs.h"
+#include "trainer/jobs/model_engine.h"
 
 namespace plumb::commands {
 

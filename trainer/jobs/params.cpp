@@ -8,7 +8,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "trainer/commands/arguments.h"
-#include "trainer/commands/commands.h"
+#include "trainer/jobs/jobs.h"
 #include "trainer/model/spec.h"
 
 namespace plumb::commands {

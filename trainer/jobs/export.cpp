@@ -7,8 +7,8 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "trainer/commands/arguments.h"
-#include "trainer/commands/commands.h"
 #include "trainer/export/open_model.h"
+#include "trainer/jobs/jobs.h"
 
 namespace plumb::commands {
 
