@@ -30,6 +30,7 @@ struct BuildReport {  // counts that balance: read = kept + each kind of loss
   int64_t split = 0;        // documents longer than a sequence that were cut into several (too_long: split)
   std::string held_out_by;  // "" none; "hash"; "rank of hash" or "tail of each document" below 20 documents
   std::vector<std::string> first_malformed;  // "file:line: reason" of the first few
+  std::string first_invalid_utf8;            // "file, byte N" of the first one read; "" none
   TokenLedger ledger;
   nlohmann::ordered_json json() const;
   static BuildReport from_json(const nlohmann::ordered_json&, const std::string& where);
@@ -140,6 +141,7 @@ struct Record {
   uint64_t offset = 0;            // its first byte in the (decompressed) file; 0 where the container has none
   // What the reader left out on the way to text, in bytes by kind ("html.boilerplate", "pdf.repeated_lines").
   std::map<std::string, int64_t> left_out = {};
+  std::optional<uint64_t> invalid_utf8 = {};  // place in the (decompressed) file of the first bytes that are no UTF-8
 };
 using RecordSink = std::function<void(Record&&)>;
 using MalformedSink = std::function<void(const std::string& where, const std::string& reason)>;

@@ -135,6 +135,14 @@ std::string tokens_table(const json& totals) {
   return html::table(rows);
 }
 
+// Met by data.clean, or by the tokenizer where nothing cleans.
+std::string invalid_utf8_part(const json& totals, const json& clean) {
+  const auto first = totals.value("first_invalid_utf8", "");
+  return first.empty() ? ""
+                       : "<p>" + html::number(count(totals, "invalid_utf8") + count(clean["repairs"], "invalid_utf8")) +
+                             " sequences, the first in " + html::escaped(first) + ".</p>\n";
+}
+
 // Of several datasets, with what a run read of each.
 std::string datasets_table(const json& report) {
   if (!report.contains("datasets")) return "";
@@ -303,6 +311,7 @@ std::string report_html(const Account& account) {
   std::string body = heading(account) + html::section("Datasets", datasets_table(report));
   body += html::section("Documents", documents_table(totals));
   body += html::section("Tokens", tokens_table(totals));
+  body += html::section("Bytes that are no UTF-8, read as U+FFFD", invalid_utf8_part(totals, report["clean"]));
   body += html::section("Sources", sources_table(report));
   body += html::section("Lengths", lengths_picture(report["lengths"]["tokens"], "tokens") +
                                        lengths_picture(report["lengths"]["bytes"], "bytes"));

@@ -189,6 +189,7 @@ Assembled assemble(const BuildRequest& request, const Tokenizer& tokenizer, cons
   }
   auto& report = sums.report;
   report.held_out_by = phase.held_out().rule();
+  report.first_invalid_utf8 = sums.read.first_invalid_utf8;
   visit_malformed(corpus, phase, [&](const std::string& line) {
     report.first_malformed.push_back(malformed_said(line));
     return report.first_malformed.size() < kFirstMalformed;

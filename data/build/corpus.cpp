@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using json = nlohmann::ordered_json;
-constexpr int kDocumentsVersion = 3;
+constexpr int kDocumentsVersion = 4;
 
 json identity_of(const BuildRequest& request, const Plan& plan, const Preparer& preparer) {
   json id{{"version", kDocumentsVersion}, {"unit_bytes", plan.unit_bytes}, {"rules", preparer.identity()}};

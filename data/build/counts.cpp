@@ -56,6 +56,7 @@ size_t bucket(int64_t value) {
 ReadCounts& ReadCounts::operator+=(const ReadCounts& other) {
   for (const auto& [key, member] : members()) this->*member += other.*member;
   add_all(left_out, other.left_out);
+  if (first_invalid_utf8.empty()) first_invalid_utf8 = other.first_invalid_utf8;
   clean += other.clean;
   privacy += other.privacy;
   contamination += other.contamination;
@@ -66,6 +67,7 @@ json ReadCounts::json() const {
   nlohmann::ordered_json object;
   for (const auto& [key, member] : members()) object[key] = this->*member;
   object["left_out"] = left_out;
+  object["first_invalid_utf8"] = first_invalid_utf8;
   object["clean"] = clean.json();
   object["privacy"] = privacy.json();
   object["contamination"] = contamination.json();
@@ -76,6 +78,7 @@ ReadCounts ReadCounts::from_json(const nlohmann::ordered_json& object) {
   ReadCounts counts;
   for (const auto& [key, member] : members()) counts.*member = object.at(key).get<int64_t>();
   counts.left_out = object.at("left_out").get<std::map<std::string, int64_t>>();
+  counts.first_invalid_utf8 = object.value("first_invalid_utf8", "");
   counts.clean = CleanCounts::from_json(object.at("clean"));
   counts.privacy = PrivacyCounts::from_json(object.at("privacy"));
   counts.contamination = ContaminationCounts::from_json(object.at("contamination"));
@@ -159,6 +162,7 @@ BuildReport& operator+=(BuildReport& to, const BuildReport& from) {
   to.too_long += from.too_long, to.split += from.split, to.bytes += from.bytes, to.tokens += from.tokens;
   to.trained_tokens += from.trained_tokens, to.special_texts += from.special_texts;
   to.invalid_utf8 += from.invalid_utf8;
+  if (to.first_invalid_utf8.empty()) to.first_invalid_utf8 = from.first_invalid_utf8;
   to.ledger += from.ledger;
   return to;
 }

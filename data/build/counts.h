@@ -21,6 +21,7 @@ struct ReadCounts {
   int64_t malformed = 0, filtered = 0, personal = 0, contaminated = 0, stored = 0;
   int64_t bytes = 0;                        // of text as it was read
   std::map<std::string, int64_t> left_out;  // bytes by kind: what readers of html and pdf took out
+  std::string first_invalid_utf8;           // as in BuildReport
   CleanCounts clean;
   PrivacyCounts privacy;
   ContaminationCounts contamination;

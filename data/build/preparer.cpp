@@ -100,6 +100,9 @@ void Preparer::prepare(Record&& record, const Origin& origin, Prepared& out) con
   auto& counts = out.counts;
   ++counts.documents;
   for (const auto& [kind, bytes] : record.left_out) counts.left_out[kind] += bytes;
+  if (record.invalid_utf8 && counts.first_invalid_utf8.empty()) {
+    counts.first_invalid_utf8 = origin.file_name + ", byte " + std::to_string(*record.invalid_utf8);
+  }
   StoredDocument document;
   document.file = origin.file;
   document.line = origin.whole_file ? 0 : static_cast<uint64_t>(record.line);

@@ -112,6 +112,7 @@ BuildReport BuildReport::from_json(const nlohmann::ordered_json& object, const s
   for (const auto& line : fields.at("first_malformed", Type::array)) {
     if (line.is_string()) report.first_malformed.push_back(line.get<std::string>());
   }
+  if (object.contains("first_invalid_utf8")) report.first_invalid_utf8 = fields.text("first_invalid_utf8");
   return report;
 }
 
@@ -121,6 +122,7 @@ json BuildReport::json() const {
   object["ledger"] = ledger.json();
   object["held_out_by"] = held_out_by;
   object["first_malformed"] = first_malformed;
+  if (!first_invalid_utf8.empty()) object["first_invalid_utf8"] = first_invalid_utf8;
   return object;
 }
 

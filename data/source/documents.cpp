@@ -1,17 +1,41 @@
 #include "data/source/documents.h"
 
+#include <algorithm>
+
 #include "core/error.h"
 #include "data/source/bytes.h"
 #include "data/source/rows.h"
+#include "data/tokenizer/unicode.h"
 
 namespace plumb::data {
 
 namespace {
 
 constexpr uint64_t kLargestText = uint64_t{2} << 30;
+constexpr uint64_t kTextPerStrayByte = 10'000;
 constexpr uint64_t kLargestMarkup = kLargestRow;  // a tree of it takes many times as much
 
-std::string read_whole(const std::filesystem::path& file, uint64_t limit, uint64_t& consumed) {
+// The place of the first bytes that are no UTF-8. An encoding of one byte a letter (Latin-1, CP949) read as UTF-8 loses
+// every letter beyond ASCII, without a sign of it later on: such a file is refused. It has more of what is no UTF-8
+// than of UTF-8's own long characters, and not just a stray byte here and there.
+std::optional<uint64_t> check_encoding(const std::filesystem::path& file, const std::string& text, uint64_t begin) {
+  if (is_valid_utf8(text)) return std::nullopt;
+  const auto found = invalid_utf8(text);
+  const uint64_t first = begin + found.first;
+  if (found.parts < found.multibyte || static_cast<uint64_t>(found.parts) * kTextPerStrayByte <= text.size()) {
+    return first;
+  }
+  const auto line = 1 + std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(found.first), '\n');
+  fail_input(file.string(),
+             "expected UTF-8, found another encoding: beyond ASCII " + std::to_string(found.parts) +
+                 " byte sequences are no UTF-8 and " + std::to_string(found.multibyte) + " are, the first on line " +
+                 std::to_string(line) + ", byte " + std::to_string(first),
+             "convert it from what it was written in: iconv -f CP949 -t UTF-8 (Korean), -f WINDOWS-1252 (Western "
+             "Europe), ...");
+}
+
+std::string read_whole(const std::filesystem::path& file, uint64_t limit, uint64_t& consumed,
+                       std::optional<uint64_t>& invalid) {
   CharReader in(file);
   std::string text;
   for (auto ahead = in.ahead(); !ahead.empty(); ahead = in.ahead()) {
@@ -24,6 +48,7 @@ std::string read_whole(const std::filesystem::path& file, uint64_t limit, uint64
     in.skip_within_line(ahead.size());
   }
   consumed = in.consumed();
+  invalid = check_encoding(file, text, in.position() - text.size());
   return text;
 }
 
@@ -78,7 +103,7 @@ Document plain_document(std::string text) {
     text[to++] = text[from];
   }
   text.resize(to);
-  return {std::move(text), {}};
+  return {std::move(text), {}, {}};
 }
 
 Document markdown_document(std::string bytes) {
@@ -94,8 +119,6 @@ Document markdown_document(std::string bytes) {
 
 Document read_document(const std::filesystem::path& file, Container container, uint64_t& consumed) {
   switch (container) {
-    case Container::markdown:
-      return markdown_document(read_whole(file, kLargestText, consumed));
     case Container::html:
       return html_document(read_raw(file, kLargestMarkup, consumed));
     case Container::pdf: {
@@ -103,8 +126,14 @@ Document read_document(const std::filesystem::path& file, Container container, u
       consumed = std::filesystem::file_size(file, code);
       return pdf_document(file);
     }
-    default:
-      return plain_document(read_whole(file, kLargestText, consumed));
+    default: {
+      std::optional<uint64_t> invalid;
+      auto text = read_whole(file, kLargestText, consumed, invalid);
+      auto document =
+          container == Container::markdown ? markdown_document(std::move(text)) : plain_document(std::move(text));
+      document.invalid_utf8 = invalid;
+      return document;
+    }
   }
 }
 

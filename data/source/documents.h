@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -11,8 +12,9 @@
 namespace plumb::data {
 
 struct Document {
-  std::string text;                         // line ends are \n
-  std::map<std::string, int64_t> left_out;  // bytes by kind, as in Record
+  std::string text;                           // line ends are \n
+  std::map<std::string, int64_t> left_out;    // bytes by kind, as in Record
+  std::optional<uint64_t> invalid_utf8 = {};  // as in Record
 };
 
 // Error(bad_input) when the file is damaged, too large or holds no text; the caller sets such a file aside.

@@ -79,6 +79,7 @@ class FileVisit {
               auto document = read_document(local_, file_.container, consumed);
               record.text = std::move(document.text);
               record.left_out = std::move(document.left_out);
+              record.invalid_utf8 = document.invalid_utf8;
             },
             [] { return int64_t{0}; }, [] { return ""; })) {
       return true;
@@ -142,13 +143,14 @@ class FileVisit {
     }
   }
 
-  void set_aside(const Malformed& found, ExitCode code, std::string hint) {
+  void set_aside(Malformed&& found, ExitCode code, std::string hint) {
     if (visit_.strict) {
       if (hint.empty()) hint = "data.strict: false sets malformed rows aside and counts them";
       throw Error(code, found.reason, found.where, hint);
     }
     if (full()) return;
     ++taken_;
+    if (!hint.empty()) found.reason += "; hint: " + hint;
     if (visit_.on_malformed) visit_.on_malformed(found);
   }
 

@@ -95,6 +95,18 @@ std::string repair_utf8(std::string_view text, int64_t* replaced) {
   return result;
 }
 
+InvalidUtf8 invalid_utf8(std::string_view text) {
+  InvalidUtf8 found;
+  const auto* p = reinterpret_cast<const unsigned char*>(text.data());
+  for (size_t at = 0; at < text.size();) {
+    const int length = well_formed(p + at, text.size() - at);
+    if (length < 0 && found.parts++ == 0) found.first = at;
+    found.multibyte += length > 1;
+    at += static_cast<size_t>(std::abs(length));
+  }
+  return found;
+}
+
 namespace {
 
 // One character that NFC leaves alone, with what follows it up to the next such character.

@@ -63,6 +63,12 @@ void append_utf8(uint32_t code_point, std::string& text);
 bool is_valid_utf8(std::string_view text);
 // Each maximal invalid part becomes U+FFFD, as Unicode 3.9 and every decoder of repute do it; *replaced counts them.
 std::string repair_utf8(std::string_view text, int64_t* replaced = nullptr);
+// What repair_utf8 would replace, beside the characters of more than one byte that stay.
+struct InvalidUtf8 {
+  int64_t parts = 0, multibyte = 0;
+  size_t first = 0;  // where the first part begins
+};
+InvalidUtf8 invalid_utf8(std::string_view text);
 
 // Unicode normalization form C by the tables of `tokenizers` (characters newer than those are left alone).
 // Returns false and leaves `normalized` alone when `text` is in that form already.

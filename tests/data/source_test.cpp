@@ -31,8 +31,10 @@ class SourceTest : public DataTest {
     EXPECT_EQ(got.malformed.size(), 1u) << file;
     const auto error = error_of([&] { read(source(file), true); });
     if (got.malformed.size() != 1) return error;
-    const auto reason = got.malformed[0].substr(got.malformed[0].find(": ") + 2);
-    EXPECT_THAT(error, testing::HasSubstr(reason));
+    const auto found = got.malformed[0].find(": ") + 2, hint = got.malformed[0].find("; hint: ");
+    EXPECT_THAT(error, testing::HasSubstr(got.malformed[0].substr(found, hint - found)));
+    const auto helps = hint == std::string::npos ? "" : got.malformed[0].substr(hint + 2);
+    EXPECT_THAT(error, testing::HasSubstr(helps));
     return got.malformed[0];
   }
   std::vector<std::string> texts(const config::Source& from) {
@@ -70,11 +72,56 @@ std::string zstd(const std::string& text) {
 TEST_F(SourceTest, TextFileIsOneDocument) {
   EXPECT_EQ(texts(source(write("a.txt", "one\r\ntwo\n\nthree"))), Texts{"one\ntwo\n\nthree"});
   EXPECT_EQ(texts(source(write("bom.txt", "\xEF\xBB\xBFx"))), Texts{"x"});
-  EXPECT_EQ(texts(source(write("short.txt", "\xEF\xBB"))), Texts{"\xEF\xBB"});
+  EXPECT_EQ(texts(source(write("short.txt", "\xEF\xBB"))), Texts{});  // no whole byte order mark, and no UTF-8
+  EXPECT_EQ(texts(source(write("short.txt", "x"))), Texts{"x"});
   EXPECT_EQ(texts(source(write("empty.txt", ""))), Texts{""});
   EXPECT_EQ(texts(source(write("nul.txt", std::string_view("a\0b", 3)))), Texts{std::string("a\0b", 3)});
   EXPECT_THAT(damage(write("utf16.txt", "\xFF\xFEh\0i")), testing::HasSubstr("UTF-16"));
   EXPECT_THAT(error_of([&] { texts(source(folder_ / "a.txt", "alpaca")); }), testing::HasSubstr("needs rows"));
+}
+
+// Every letter beyond ASCII would be lost, and nothing later on would tell.
+TEST_F(SourceTest, ATextOfAnotherEncodingIsRefused) {
+  const auto said = [](const char* parts, const char* are, const char* place) {
+    return testing::HasSubstr(std::string("expected UTF-8, found another encoding: beyond ASCII ") + parts +
+                              " byte sequences are no UTF-8 and " + are + " are, the first on " + place +
+                              "; hint: convert it from what it was written in: iconv -f CP949 -t UTF-8");
+  };
+  // "plain\n한국어 문서입니다.\n" in CP949: three pairs of its bytes are a character of UTF-8 by chance.
+  const std::string korean = "plain\n\xC7\xD1\xB1\xB9\xBE\xEE \xB9\xAE\xBC\xAD\xC0\xD4\xB4\xCF\xB4\xD9.\n";
+  EXPECT_THAT(damage(write("cp949.txt", korean)), said("10", "3", "line 2, byte 6"));
+  EXPECT_THAT(damage(write("cp949.md", "---\ntitle: x\n---\n" + korean)), said("10", "3", "line 5, byte 23"));
+  EXPECT_THAT(damage(write("cp949.txt.gz", gzip(korean))), said("10", "3", "line 2, byte 6"));
+  EXPECT_THAT(damage(write("latin1.txt", "caf\xE9")), said("1", "0", "line 1, byte 3"));
+  EXPECT_THAT(damage(write("marked.txt", "\xEF\xBB\xBF\xE9t\xE9")), said("2", "0", "line 1, byte 3"));
+  EXPECT_THAT(error_of([&] { read(source(folder_ / "latin1.txt"), true); }),
+              testing::AllOf(testing::HasSubstr("latin1.txt: error: expected UTF-8"), testing::HasSubstr("hint: ")));
+  // The place is right beyond what is read at a time.
+  std::string french;
+  while (french.size() < (3 << 20)) french += "un long texte sans accent\n";
+  const auto at = french.size();
+  for (int i = 0; i < 1000; ++i) french += "\xE0 l'\xE9t\xE9\n";
+  EXPECT_THAT(damage(write("long.txt", french)), testing::HasSubstr("byte " + std::to_string(at) + "; hint"));
+}
+
+// A stray byte is damage of that place, not another encoding.
+TEST_F(SourceTest, AStrayByteInUtf8IsReadAndItsPlaceKnown) {
+  const auto one = [&](const std::string& text, const char* name = "stray.txt") {
+    auto got = read(source(write(name, text)));
+    EXPECT_EQ(got.malformed, Texts{});
+    return got.records.size() == 1 ? std::move(got.records[0]) : Record();
+  };
+  const std::string korean = "문서 하나에는 글자가 많다.\n", plain(10'000, 'x');
+  EXPECT_EQ(one(korean).invalid_utf8, std::nullopt);
+  EXPECT_EQ(one(korean + "\xFF").invalid_utf8, korean.size());
+  EXPECT_EQ(one(korean + "\xFF").text, korean + "\xFF");  // the tokenizer or data.clean replaces and counts it
+  EXPECT_EQ(one("\xEF\xBB\xBF" + korean + "\xEB\xAC").invalid_utf8, 3 + korean.size());
+  EXPECT_EQ(one("---\nkey: a\n---\n" + korean + "\xFF", "stray.md").invalid_utf8, 15 + korean.size());
+  EXPECT_EQ(one(plain + "\xE9").invalid_utf8, plain.size());
+  EXPECT_THAT(damage(write("two.txt", plain + "\xE9\xE9")), testing::HasSubstr("2 byte sequences"));
+  // As many of the one as of the other: no text that is UTF-8 looks so.
+  EXPECT_THAT(damage(write("half.txt", "\xE9t\xE9 \xC3\xA9t\xC3\xA9")), testing::HasSubstr("and 2 are"));
+  EXPECT_EQ(one("\xE9t\xE9 \xC3\xA9t\xC3\xA9 \xC3\xA0").invalid_utf8, 0u);
 }
 
 TEST_F(SourceTest, JsonLines) {

@@ -188,6 +188,42 @@ class Report(unittest.TestCase):
         self.assertIn("hint", done.stderr)
 
 
+class Encodings(unittest.TestCase):
+    """A text of another encoding is set aside and named; stray bytes in UTF-8 are read, counted, and their place is said."""
+
+    def test_what_is_no_utf8_is_named(self):
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (folder / "texts").mkdir()
+        korean, stray = "옛날 방식으로 저장한 문서입니다.\n" * 3, "여기에는 깨진 바이트가 하나 있다. ".encode()
+        (folder / "texts/a.txt").write_text(korean)
+        (folder / "texts/b.txt").write_bytes(korean.encode("cp949"))
+        (folder / "texts/c.md").write_bytes(b"# Caf\xe9\n")
+        (folder / "texts/d.md").write_bytes(stray + b"\xff" + stray)
+        (folder / "config.yaml").write_text(CONFIG[:CONFIG.index("  sources:")] + """  sources: [{path: texts, format: text}]
+  sequence_length: 64
+""" + CONFIG[CONFIG.index("train:"):])
+        run = lambda *words: subprocess.run([PLUMB, *words], cwd=folder, capture_output=True, text=True)
+        for options in ([], ["data.clean.repair=true"]):
+            ledger = run("data", "build", "config.yaml", *options).stdout
+            self.assertRegex(ledger, r"\+ malformed +2 ")
+            self.assertIn("b.txt: expected UTF-8, found another encoding: beyond ASCII ", ledger)
+            self.assertIn("are, the first on line 1, byte 0; hint: convert it from what it was written in: iconv -f CP949", ledger)
+            self.assertIn("c.md: expected UTF-8, found another encoding: beyond ASCII 1 byte sequences", ledger)
+            self.assertIn(f"      first in d.md, byte {len(stray)}\n", ledger)
+            dataset = re.search(r"folder\s+(\S+)\n\Z", ledger).group(1)
+            self.assertEqual([json.loads(line)["where"] for line in (pathlib.Path(dataset) / "quarantine.jsonl").read_text().splitlines()],
+                             ["b.txt", "c.md"])
+            run("data", "report", dataset, "--out", "report")
+            totals = json.loads((folder / "report/report.json").read_text())["totals"]
+            self.assertEqual((totals["kept"], totals["malformed"], totals["first_invalid_utf8"]), (2, 2, f"d.md, byte {len(stray)}"))
+            self.assertIn(f"<p>1 sequences, the first in d.md, byte {len(stray)}.</p>", (folder / "report/report.html").read_text())
+        done = run("data", "build", "config.yaml", "data.strict=true", "data.cache=unbuilt")
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, r"texts/b\.txt: error: expected UTF-8, .*\n +hint: convert it from .* iconv -f CP949 -t UTF-8")
+        (folder / "texts/d.md").unlink()
+        self.assertNotIn("UTF-8", run("data", "build", "config.yaml", "data.sources=[{path: texts/a.txt, format: text}]").stdout)
+
+
 ITEM = "Which river flows through the old town of Heidelberg before it meets the Rhine near Mannheim?"
 CONTAMINATED = """
 model: {family: llama, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 1, num_attention_heads: 2, max_position_embeddings: 64}

@@ -77,6 +77,7 @@ std::string tokens(const data::Dataset& dataset, const data::BuildReport& report
   }
   if (report.special_texts > 0) out += line("special texts", report.special_texts, "  in documents");
   if (report.invalid_utf8 > 0) out += line("invalid UTF-8", report.invalid_utf8, "  sequences, read as U+FFFD");
+  if (!report.first_invalid_utf8.empty()) out += "      first in " + report.first_invalid_utf8 + "\n";
   const int64_t positions = dataset.rows() * dataset.sequence_length();
   out += line("sequences", dataset.rows(),
               fmt::format("  of {}, packing {}, {:.2f}% filled", dataset.sequence_length(), dataset.packing(),
