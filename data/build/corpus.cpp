@@ -43,8 +43,6 @@ json identity_of(const BuildRequest& request, const Plan& plan, const Preparer& 
   return id;
 }
 
-bool blank(std::string_view text) { return text.find_first_not_of(" \t\r\n\v\f") == std::string_view::npos; }
-
 }  // namespace
 
 Corpus Corpus::build(const BuildRequest& request, const fs::path& cache, Meter& meter) {
@@ -130,7 +128,7 @@ void Corpus::malformed(size_t chunk, const std::function<bool(const std::string&
 void Corpus::dropped(size_t chunk, const std::function<bool(const std::string& line)>& take) const {
   const auto read = counts(chunk);
   read_set_aside(chunk_files(folder_, chunks_[chunk].unit, chunks_[chunk].number).dropped,
-                 read.filtered + read.personal + read.contaminated, take);
+                 read.filtered + read.personal + read.contaminated + read.empty, take);
 }
 
 void Corpus::find_duplicates(const BuildRequest& request, Meter& meter) {

@@ -14,12 +14,13 @@ void add_all(std::map<std::string, int64_t>& to, const std::map<std::string, int
   for (const auto& [key, count] : from) to[key] += count;
 }
 
-std::array<std::pair<const char*, int64_t ReadCounts::*>, 7> members() {
+std::array<std::pair<const char*, int64_t ReadCounts::*>, 8> members() {
   return {{{"documents", &ReadCounts::documents},
            {"malformed", &ReadCounts::malformed},
            {"filtered", &ReadCounts::filtered},
            {"personal", &ReadCounts::personal},
            {"contaminated", &ReadCounts::contaminated},
+           {"empty", &ReadCounts::empty},
            {"stored", &ReadCounts::stored},
            {"bytes", &ReadCounts::bytes}}};
 }

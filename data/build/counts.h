@@ -17,8 +17,8 @@ inline constexpr size_t kLargestContaminated = 100;  // contaminated documents t
 
 // Reading: what became of rows before a tokenizer saw them.
 struct ReadCounts {
-  int64_t documents = 0;  // rows read = malformed + filtered + personal + contaminated + stored
-  int64_t malformed = 0, filtered = 0, personal = 0, contaminated = 0, stored = 0;
+  int64_t documents = 0;  // rows read = malformed + filtered + personal + contaminated + empty + stored
+  int64_t malformed = 0, filtered = 0, personal = 0, contaminated = 0, empty = 0, stored = 0;
   int64_t bytes = 0;                        // of text as it was read
   std::map<std::string, int64_t> left_out;  // bytes by kind: what readers of html and pdf took out
   std::string first_invalid_utf8;           // as in BuildReport

@@ -1,5 +1,7 @@
 #include "data/build/preparer.h"
 
+#include "data/source/source.h"
+
 namespace plumb::data {
 
 Preparer::Preparer(const BuildRequest& request)
@@ -114,6 +116,12 @@ void Preparer::prepare(Record&& record, const Origin& origin, Prepared& out) con
   }
   const bool kept = document.messages.empty() ? keep_text(document, origin, out) : keep_messages(document, origin, out);
   if (!kept) return;
+  // Blank documents would be copies of one another.
+  if (says_nothing(document.text, document.messages)) {
+    ++counts.empty;
+    drop({"", "", "empty"}, document, origin, out);
+    return;
+  }
   ++counts.stored;
   if (fingerprinter_.active()) {
     out.fingerprints.push_back(fingerprinter_.of(whole_text(document)));

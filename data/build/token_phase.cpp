@@ -18,22 +18,10 @@ namespace {
 using json = nlohmann::ordered_json;
 constexpr size_t kJobBytes = size_t{256} << 10;
 
-bool blank(std::string_view text) { return text.find_first_not_of(" \t\r\n\v\f") == std::string_view::npos; }
-
 int64_t bytes_of(const Record& record) {
   size_t bytes = record.text.size();
   for (const auto& message : record.messages) bytes += message.content.size() + message.context.size();
   return static_cast<int64_t>(bytes);
-}
-
-// Nothing that could be learnt: a blank text, or a conversation whose answers are all blank.
-bool says_nothing(const Record& record) {
-  if (record.messages.empty()) return blank(record.text);
-  bool answers = false, answered = false;
-  for (const auto& message : record.messages) {
-    if (message.role == "assistant") answers = true, answered |= !blank(message.content);
-  }
-  return answers && !answered;
 }
 
 std::filesystem::path refused_file(const std::filesystem::path& folder, size_t chunk) {
@@ -71,7 +59,7 @@ class ChunkTokeniser {
     auto& report = result_.report;
     const auto read = corpus_.counts(chunk_);
     report.documents = read.documents, report.malformed = read.malformed, report.filtered = read.filtered;
-    report.personal = read.personal, report.contaminated = read.contaminated;
+    report.personal = read.personal, report.contaminated = read.contaminated, report.empty = read.empty;
     OrderedPool<std::vector<Work>, Batch> pool(
         threads, [this](std::vector<Work>&& work) { return encode(std::move(work)); },
         [this](Batch&& batch) { commit(std::move(batch)); });
@@ -164,7 +152,7 @@ class ChunkTokeniser {
       done.origin = work.origin, done.where = work.record.where;
       done.language = std::move(work.language), done.domain = std::move(work.domain);
       done.bytes = bytes_of(work.record);
-      done.empty = says_nothing(work.record);
+      done.empty = says_nothing(work.record.text, work.record.messages);  // what is left of it in this part
       if (!done.empty) {
         try {
           done.sample = make_sample(work.record, format_, tokenizer_, chat_, request_.loss_on, request_.special_in_text,
@@ -296,7 +284,8 @@ void TokenPhase::malformed(size_t chunk, const std::function<bool(const std::str
 
 void TokenPhase::dropped(size_t chunk, const std::function<bool(const std::string& line)>& take) const {
   const auto report = result(chunk).report;
-  read_set_aside(dropped_file(folder_, chunk), report.duplicates + report.empty + report.too_long, take);
+  const auto empty = report.empty - corpus_.counts(chunk).empty;  // the others fell in reading
+  read_set_aside(dropped_file(folder_, chunk), report.duplicates + empty + report.too_long, take);
 }
 
 json PartResult::json() const {

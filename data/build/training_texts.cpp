@@ -72,8 +72,8 @@ void TrainingTexts::check_any(const std::string& where) const {
     if (first.empty()) corpus.malformed(chunk, [&](const auto& line) { return first = malformed_said(line), false; });
   }
   fail_input(where,
-             fmt::format("no text came out of {} rows: {} malformed, {} dropped by rules{}", all.documents,
-                         all.malformed, all.filtered + all.personal + all.contaminated,
+             fmt::format("no text came out of {} rows: {} malformed, {} empty, {} dropped by rules{}", all.documents,
+                         all.malformed, all.empty, all.filtered + all.personal + all.contaminated,
                          first.empty() ? std::string() : "; first malformed: " + first),
              fmt::format("check {} (path, format, fields)", where));
 }

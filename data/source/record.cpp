@@ -199,6 +199,17 @@ void fill_record(const config::Source& source, json&& row, Record& record) {
   record.fields = std::move(row);
 }
 
+bool blank(std::string_view text) { return text.find_first_not_of(" \t\r\n\v\f") == std::string_view::npos; }
+
+bool says_nothing(const std::string& text, const std::vector<Message>& messages) {
+  if (messages.empty()) return blank(text);
+  bool answers = false, answered = false;
+  for (const auto& message : messages) {
+    if (message.role == "assistant") answers = true, answered |= !blank(message.content);
+  }
+  return answers && !answered;
+}
+
 uint64_t content_id(const std::string& name, const Record& record) {
   const uint64_t seed = core::xxh3(name);
   if (record.messages.empty()) return core::xxh3(record.text, seed);

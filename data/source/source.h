@@ -81,6 +81,9 @@ struct RowError {
 void fill_record(const config::Source&, nlohmann::json&& row, Record&);
 // Columns of a row that a build looks at, for containers that store columns apart.
 std::vector<std::string> used_columns(const config::Source&);
+bool blank(std::string_view text);  // nothing but white space
+// Nothing that could be learnt: a blank text, or a conversation whose answers are all blank.
+bool says_nothing(const std::string& text, const std::vector<Message>& messages);
 uint64_t content_id(const std::string& source_name, const Record&);
 std::string source_name(const config::Source&);  // name, or the path's stem
 

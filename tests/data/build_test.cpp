@@ -230,6 +230,25 @@ TEST_F(BuildTest, AVanishedProcessIsNamedAndItsShareTakenOver) {
   expect_equal(whole, alone);
 }
 
+TEST_F(BuildTest, BlankDocumentsAreEmptyAndNoDuplicates) {
+  std::string rows;
+  for (const char* text : {"one text", " ", "", "one text", "\\n", "another text", "\u200b", "\u200b "})
+    rows += fmt::format("{{\"text\":\"{}\"}}\n", text);
+  auto ask = request({source(write("blank.jsonl", rows))}, 4);
+  ask.clean.repair = true;  // takes zero-width spaces out
+  for (const bool exact : {false, true}) {
+    ask.dedup.exact = exact;
+    const auto folder = build(ask, folder_ / "cache");
+    const auto report = Dataset::open(folder)->report();
+    EXPECT_EQ(report.empty, 5) << exact;
+    EXPECT_EQ(report.duplicates, exact ? 1 : 0);
+    EXPECT_EQ(report.kept, exact ? 2 : 3);
+    expect_balance(report);
+    EXPECT_THAT(Dataset::open(folder)->text_file("dropped.jsonl"),
+                testing::StartsWith(R"({"where":"blank.jsonl:2","source":"blank","rule":"empty"})"));
+  }
+}
+
 TEST_F(BuildTest, TheAccountSaysWhatBecameOfEveryDocument) {
   auto ask = mixed(10);
   ask.sources[0].license = "CC0-1.0";
@@ -284,7 +303,8 @@ TEST_F(BuildTest, HeldOutAndDroppedDocumentsAreNoTrainingTexts) {
   EXPECT_EQ(texts, trained);
   ask.validation = true;
   const auto validation = Dataset::open(build(ask, folder_ / "cache"));
-  EXPECT_EQ(validation->report().kept, train->report().held_out - validation->report().empty);
+  EXPECT_EQ(validation->report().kept, train->report().held_out);
+  EXPECT_EQ(validation->report().empty, train->report().empty);  // which are in neither part
   for (int64_t d = 0; d < validation->documents(); ++d) {
     EXPECT_FALSE(trained.count(tokenizer_.decode(validation->sample(d).ids, true)));
   }
