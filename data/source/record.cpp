@@ -1,4 +1,6 @@
 // A row of a container as a record: which column is what, by format and fields mapping.
+#include <algorithm>
+
 #include "core/error.h"
 #include "core/hash.h"
 #include "data/source/rows.h"
@@ -64,6 +66,21 @@ std::string required(const config::Source& source, const json& row, const std::s
     throw RowError{"expected a field \"" + column + "\", found only: " + names_of(row)};
   }
   return text_of(*value, column);
+}
+
+// A training text is a text: a number there is a column of something else that was taken for it.
+std::string required_text(const config::Source& source, const json& row) {
+  const std::string column = column_of(source, "text");
+  const auto check = [&](const json& value) {
+    if (!value.is_number() && !value.is_boolean()) return;
+    throw RowError{"field \"" + column + "\": expected a text, found " + value.type_name(),
+                   "fields: {text: COLUMN} names the column that holds the text"};
+  };
+  if (const json* value = find(row, column)) {
+    check(*value);
+    if (value->is_array()) std::for_each(value->begin(), value->end(), check);
+  }
+  return required(source, row, "text");
 }
 
 std::string optional_text(const config::Source& source, const json& row, const std::string& ours) {
@@ -181,7 +198,7 @@ void fill_record(const config::Source& source, json&& row, Record& record) {
   if (const json* url = find(row, column_of(source, "url")); url && url->is_string()) record.url = *url;
   const auto& format = source.format;
   if (format == "text") {
-    record.text = required(source, row, "text");
+    record.text = required_text(source, row);
   } else if (format == "alpaca") {
     fill_pair(source, row, "instruction", "input", "output", record);
   } else if (format == "dolly") {
@@ -208,6 +225,18 @@ bool says_nothing(const std::string& text, const std::vector<Message>& messages)
     if (message.role == "assistant") answers = true, answered |= !blank(message.content);
   }
   return answers && !answered;
+}
+
+// Who left an answer out wants to hear of it: nothing can be learnt of the row.
+void check_answered(const config::Source& source, const Record& record) {
+  if (record.messages.empty() || !says_nothing(record.text, record.messages)) return;
+  const auto& format = source.format;
+  const std::string answer = format == "alpaca"     ? "output"
+                             : format == "dolly"    ? "response"
+                             : format == "messages" ? "messages"
+                                                    : "completion";
+  throw RowError{"field \"" + column_of(source, answer) + "\": expected an answer, found an empty text",
+                 "fill the answer in, or take the row out"};
 }
 
 uint64_t content_id(const std::string& name, const Record& record) {

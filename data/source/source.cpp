@@ -114,16 +114,19 @@ class FileVisit {
     std::string where = file_.path.string() + ":" + std::to_string(row.line);
     Record record;
     record.line = row.line, record.offset = row.offset;
+    std::string hint;
     if (row.wrong.empty()) {
       try {
         fill_record(source_, std::move(row.value), record);
+        if (!visit_.unanswered) check_answered(source_, record);
       } catch (const RowError& error) {
-        row.wrong = error.reason;
+        row.wrong = error.reason, hint = error.hint;
       }
     }
     if (!visit_.all_columns) record.fields = nullptr;
     if (row.wrong.empty()) return give(std::move(record), std::move(where));
-    set_aside({std::move(where), std::move(row.wrong), true, row.line, row.offset}, ExitCode::bad_input, "");
+    set_aside({std::move(where), std::move(row.wrong), true, row.line, row.offset}, ExitCode::bad_input,
+              std::move(hint));
     return true;
   }
 
@@ -244,7 +247,7 @@ bool visit_source(const config::Source& source, bool strict, const std::function
 
 void read_source(const config::Source& source, bool strict, const RecordSink& take, const MalformedSink& on_malformed) {
   Visit visit;
-  visit.strict = strict, visit.all_columns = true;
+  visit.strict = strict, visit.all_columns = true, visit.unanswered = true;
   visit.take = [&](Record&& record) { return take(std::move(record)), true; };
   visit_files(source, std::move(visit), on_malformed, {});
 }

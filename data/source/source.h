@@ -61,6 +61,7 @@ struct Visit {
   // Record::fields has the whole row. Else it is empty, and of a parquet file only the columns used are read: what else
   // stands in a row may be a thousand times its text.
   bool all_columns = false;
+  bool unanswered = false;  // a conversation without any answer is a record like others; else a malformed row
   int64_t most = std::numeric_limits<int64_t>::max();  // records and malformed rows together
 };
 
@@ -76,9 +77,10 @@ bool visit_source(const config::Source&, bool strict, const std::function<bool(R
 
 // A row of a container under format and fields mapping; throws RowError.
 struct RowError {
-  std::string reason;
+  std::string reason, hint = {};
 };
 void fill_record(const config::Source&, nlohmann::json&& row, Record&);
+void check_answered(const config::Source&, const Record&);  // throws RowError
 // Columns of a row that a build looks at, for containers that store columns apart.
 std::vector<std::string> used_columns(const config::Source&);
 bool blank(std::string_view text);  // nothing but white space

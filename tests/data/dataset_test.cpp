@@ -210,6 +210,32 @@ TEST_F(DatasetTest, TooLongSamples) {
   EXPECT_THAT(error_of([&] { build(chat); }), testing::HasSubstr("split is for sources of format text"));
 }
 
+// Evaluation may ask for an empty answer; a row to be trained on lacks one.
+TEST_F(DatasetTest, ARowWithoutAnAnswerIsMalformed) {
+  const std::string rows[][3] = {
+      {"alpaca", R"({"instruction":"I","output":"O"})", R"({"instruction":"I","input":"X","output":""})"},
+      {"dolly", R"({"instruction":"I","response":"R"})", R"({"instruction":"I","context":"C","response":" \n"})"},
+      {"prompt_completion", R"({"prompt":"P","completion":0})", R"({"prompt":"P","completion":""})"},
+      {"messages", R"({"messages":[{"role":"user","content":"U"},{"role":"assistant","content":"A"}]})",
+       R"({"messages":[{"role":"user","content":"U"},{"role":"assistant","content":""}]})"}};
+  const std::map<std::string, std::string> fields = {
+      {"alpaca", "output"}, {"dolly", "response"}, {"prompt_completion", "completion"}, {"messages", "messages"}};
+  for (const auto& [format, whole, unanswered] : rows) {
+    const auto from = source(write("rows.jsonl", whole + "\n" + unanswered + "\n"), format);
+    const auto report = build(request({from}, 16, "best_fit"))->report();
+    EXPECT_EQ(report.kept, 1) << format;
+    EXPECT_EQ(report.empty, 0) << format;
+    ASSERT_EQ(report.malformed, 1) << format;
+    EXPECT_EQ(report.first_malformed[0],
+              fmt::format("rows.jsonl:2: field \"{}\": expected an answer, found an empty text; hint: fill the answer "
+                          "in, or take the row out",
+                          fields.at(format)));
+    int64_t read = 0;
+    read_source(from, true, [&](Record&&) { ++read; }, {});
+    EXPECT_EQ(read, 2) << format;
+  }
+}
+
 TEST_F(DatasetTest, LedgerCountsMalformedAndEmpty) {
   const auto file =
       write("mixed.jsonl", "{\"text\":\"good one\"}\n{\"text\":\"  \"}\nbroken\n{\"text\":\"good\"}\n{}\n");
@@ -266,7 +292,8 @@ TEST_F(DatasetTest, CacheIsKeyedByWhatMatters) {
 
 TEST_F(DatasetTest, AnyFlippedByteIsFound) {
   const auto file = talks(200);
-  std::ofstream(file, std::ios::app) << "broken\n{\"prompt\":\"why\",\"completion\":\" \"}\n";
+  std::ofstream(file, std::ios::app) << "broken\n{\"prompt\":\"why\",\"completion\":\"" << std::string(100, 'x')
+                                     << "\"}\n";
   const auto dataset = build(request({source(file, "prompt_completion")}, 64, "best_fit"));
   const auto folder = dataset->folder();
   const auto read_all = [&] {

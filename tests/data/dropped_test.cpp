@@ -97,12 +97,14 @@ TEST_F(DroppedTest, EachDocumentStandsWithItsRuleAndWhatDecided) {
                                       row("The FIRST text of this source: has some words!") +
                                       row("another thing that nobody said before"));
   write("notes/x.txt", "alone");
-  const auto chats = write("chats.jsonl",
-                           "{\"prompt\":\"why\",\"completion\":\"so\"}\n{\"prompt\":\"why\",\"completion\":\" \"}\n"
-                           "{\"prompt\":\"who\",\"completion\":\"lee.jiwoo@example.org\"}\n");
+  const auto chats =
+      write("chats.jsonl",
+            "{\"prompt\":\"why\",\"completion\":\"so\"}\n{\"prompt\":\"why\",\"completion\":\"\\u200b\"}\n"
+            "{\"prompt\":\"who\",\"completion\":\"lee.jiwoo@example.org\"}\n");
   auto ask = request({source(a), source(b), source((folder_ / "notes").string()), source(chats, "prompt_completion")},
                      128, "best_fit");
   ask.clean.rules = {"gopher_quality"}, ask.clean.languages = {"en", "und"}, ask.clean.language_score = 0;
+  ask.clean.repair = true;  // nothing is left of the second answer
   ask.clean.gopher_quality = only_words(3);
   ask.privacy.drop = {"email"};
   ask.decontaminate.action = "drop", ask.decontaminate.ngram = 8;
@@ -120,8 +122,8 @@ TEST_F(DroppedTest, EachDocumentStandsWithItsRuleAndWhatDecided) {
 {"where":"b.jsonl:3","source":"b","rule":"exact","kept":"a.jsonl:1","kept_source":"a"}
 {"where":"b.jsonl:4","source":"b","rule":"near","kept":"a.jsonl:1","kept_source":"a"}
 {"where":"x.txt","source":"notes","rule":"gopher_quality.min_words","found":1,"limit":3}
-{"where":"chats.jsonl:3","source":"chats","rule":"privacy.email"}
 {"where":"chats.jsonl:2","source":"chats","rule":"empty"}
+{"where":"chats.jsonl:3","source":"chats","rule":"privacy.email"}
 )");
   expect_counted(folder);
   EXPECT_EQ(Dataset::open(folder)->report().kept, 4);

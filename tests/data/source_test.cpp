@@ -136,20 +136,25 @@ TEST_F(SourceTest, JsonLines) {
                           "{\"text\": \"bad \xC3\x28\"}\n"
                           "{\"text\": null}\n"
                           "{\"text\": [\"a\", \"b\"]}\n"
-                          "{\"text\": \"last\"}");
+                          "{\"text\": \"last\"}\n"
+                          "{\"text\": 17}\n"
+                          "{\"text\": [\"a\", true]}\n");
   const auto got = read(source(file));
   ASSERT_EQ(got.records.size(), 4u);
   EXPECT_EQ(got.records[1].text, std::string("t\xC3\xBC\0", 4));
   EXPECT_EQ(got.records[2].text, "a\nb");
   EXPECT_EQ(got.records[3].text, "last");
   EXPECT_EQ(got.records[3].where, file + ":11");
-  ASSERT_EQ(got.malformed.size(), 6u);
+  ASSERT_EQ(got.malformed.size(), 8u);
   EXPECT_THAT(got.malformed[0], testing::StartsWith("a.jsonl:4: not JSON"));
   EXPECT_THAT(got.malformed[1], testing::StartsWith("a.jsonl:5: not JSON"));
   EXPECT_EQ(got.malformed[2], "a.jsonl:6: expected a field \"text\", found only: other");
   EXPECT_EQ(got.malformed[3], "a.jsonl:7: expected an object as row, found array");
   EXPECT_THAT(got.malformed[4], testing::StartsWith("a.jsonl:8: not JSON"));
   EXPECT_EQ(got.malformed[5], "a.jsonl:9: field \"text\": expected a text, found null");
+  const std::string hint = "; hint: fields: {text: COLUMN} names the column that holds the text";
+  EXPECT_EQ(got.malformed[6], "a.jsonl:12: field \"text\": expected a text, found number" + hint);
+  EXPECT_EQ(got.malformed[7], "a.jsonl:13: field \"text\": expected a text, found boolean" + hint);
   EXPECT_THAT(error_of([&] { read(source(file), true); }), testing::HasSubstr("a.jsonl:4"));
 }
 

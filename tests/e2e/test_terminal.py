@@ -105,16 +105,19 @@ class Terminal(RunFolder):
         rows = [json.dumps({"prompt": f"a {i}", "completion": f"b {i}"}) for i in range(80)]
         rows[20] = '{"prompt": "a"'
         rows[30:32] = [json.dumps({"prompt": f"a {i}", "completion": ""}) for i in range(2)]
+        rows[40:42] = [json.dumps({"prompt": f"a {i}", "completion": "\u200b"}) for i in range(2)]  # repaired to nothing
         (self.folder / "rows.jsonl").write_text("".join(row + "\n" for row in rows))
         config = self.config(steps=1)
-        config.write_text(config.read_text().replace("path: text.txt, format: text", "path: rows.jsonl, format: prompt_completion"))
+        config.write_text(config.read_text().replace("path: text.txt, format: text}]", "path: rows.jsonl, format: prompt_completion}], clean: {repair: true}"))
         said = self.plumb("train", config).stderr
         found = [row for row in said.splitlines() if row.startswith("left out  ")]
         self.assertEqual(len(found), 1, said)
-        self.assertRegex(found[0], r"^left out  1 malformed and 2 empty \(no text or no answer\) of 80 documents: see (\S+)/quarantine.jsonl and "
+        self.assertRegex(found[0], r"^left out  3 malformed and 2 empty \(no text or no answer\) of 80 documents: see (\S+)/quarantine.jsonl and "
                                    r"`plumb data report \1`; first .*rows.jsonl:21: ")
         folder = found[0].split("see ")[1].split("/quarantine.jsonl")[0]
-        self.assertIn("rows.jsonl:21", Path(folder, "quarantine.jsonl").read_text())
+        quarantined = [json.loads(line) for line in Path(folder, "quarantine.jsonl").read_text().splitlines()]
+        self.assertEqual([row["where"] for row in quarantined], ["rows.jsonl:21", "rows.jsonl:31", "rows.jsonl:32"])
+        self.assertEqual(quarantined[1]["reason"], 'field "completion": expected an answer, found an empty text; hint: fill the answer in, or take the row out')
         self.plumb("data", "report", folder)
         built = self.plumb("data", "build", config).stdout
         self.assertIn(f"  left out        {found[0][10:]}\n", built)
