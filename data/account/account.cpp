@@ -31,6 +31,16 @@ void complete(json& report, const std::string& place) {
 
 }  // namespace
 
+std::set<std::string> languages_of(const json& report) {
+  std::set<std::string> all;
+  for (const auto& source : report["sources"]) all.insert(source.value("language", ""));
+  for (const auto& [language, amount] : report["languages"].items()) {
+    if (amount[0].get<int64_t>() > 0) all.insert(language);
+  }
+  all.erase("");
+  return all;
+}
+
 Account read_account(const Dataset& dataset) {
   Account account;
   const auto folder = dataset.folder();  // may end with a slash

@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,9 @@ struct AccountPart {
 // Of a run so many steps, and `read` of every part; else no steps. Error(bad_input) when they do not add up: other
 // tokenizers, a dataset twice, one that was held out of another.
 Account join_accounts(const std::string& name, std::optional<int64_t> steps, const std::vector<AccountPart>& parts);
+
+// What the sources state and data.clean found, sorted.
+std::set<std::string> languages_of(const nlohmann::ordered_json& report);
 
 // One page without scripts or anything fetched; numbers, and the histogram of lengths as a picture.
 std::string report_html(const Account& account);

@@ -135,11 +135,11 @@ void distribute(const Account& account, const std::string& prefix, json& distrib
   }
 }
 
-// What the sources state under a key, each once, in their order.
-json stated(const json& sources, const char* key) {
+// The licences that the sources state, each once, in their order.
+json licenses_of(const json& sources) {
   json all = json::array();
   for (const auto& source : sources) {
-    const auto value = source.value(key, "");
+    const auto value = source.value("license", "");
     if (!value.empty() && std::find(all.begin(), all.end(), value) == all.end()) all.push_back(value);
   }
   return all;
@@ -175,7 +175,8 @@ json croissant(const Account& account) {
     distribute(account, "", distribution, derived);
     generated = activity(account);
   }
-  const json licenses = stated(report["sources"], "license");
+  const json licenses = licenses_of(report["sources"]);
+  const auto languages = languages_of(report);
   int64_t found = 0;
   for (const auto& [kind, count] : report["privacy"]["found"].items()) found += count.get<int64_t>();
   json all{{"@context", context()},
@@ -191,7 +192,7 @@ json croissant(const Account& account) {
            {"creator", {{"@type", "sc:Organization"}, {"name", kOpen}}},
            {"datePublished", kOpen},
            {"license", licenses.empty() ? json(kOpen) : licenses},
-           {"inLanguage", stated(report["sources"], "language")},
+           {"inLanguage", languages.empty() ? json(kOpen) : json(languages)},
            {"rai:dataPreprocessingProtocol", report["rules"].empty() ? "none" : report["rules"].dump()},
            {"rai:personalSensitiveInformation",
             report["rules"].contains("privacy")

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 
 #include "core/log.h"
 #include "data/account/account.h"
@@ -37,19 +36,6 @@ int64_t count(const json& object, const std::string& key) { return object.value(
 std::string size_band(int64_t tokens) {
   if (tokens < 1'000'000'000) return "less than 1 billion tokens";
   return tokens <= 10'000'000'000'000 ? "1 billion to 10 trillion tokens" : "more than 10 trillion tokens";
-}
-
-std::string languages_of(const json& report) {
-  std::set<std::string> all;
-  for (const auto& source : report["sources"]) {
-    if (source.contains("language")) all.insert(source["language"].get<std::string>());
-  }
-  for (const auto& [language, amount] : report["languages"].items()) {
-    if (!language.empty() && amount[0].get<int64_t>() > 0) all.insert(language);
-  }
-  std::string joined;
-  for (const auto& language : all) joined += (joined.empty() ? "" : ", ") + language;
-  return joined;
 }
 
 // The template asks for datasets of at least 3 % of their modality by name, the others together. Of a run the shares
@@ -152,8 +138,8 @@ std::string eu_summary(const Account& account) {
       "| Modality | text |\n| Size after preprocessing | {} ({} tokens, {} documents) |\n| Tokenizer of the count | {} "
       "entries, sha256 {} |\n| Languages | {} |\n| Types of content | {} |\n\n",
       size_band(tokens), core::with_commas(tokens), core::with_commas(count(report["totals"], "kept")),
-      count(report["tokenizer"], "vocab_size"), report["tokenizer"].value("digest", ""), cell(languages_of(report)),
-      kPerson);
+      count(report["tokenizer"], "vocab_size"), report["tokenizer"].value("digest", ""),
+      cell(fmt::format("{}", fmt::join(languages_of(report), ", "))), kPerson);
   if (report.contains("read")) {
     out.pop_back();
     out += fmt::format("| Read in training, in {} positions | {} tokens |\n\n",

@@ -107,6 +107,26 @@ TEST_F(AccountTest, SharesAreThoseOfWhatWasRead) {
   EXPECT_THAT(page, HasSubstr("7 steps read 1,000 tokens in 1,312 positions"));
 }
 
+TEST_F(AccountTest, CatalogueAndSummaryNameTheSameLanguages) {
+  const auto said = [&](const BuildRequest& request) {
+    const auto account = read_account(*build(request));
+    const auto summary = eu_summary(account);
+    const auto at = summary.find("| Languages | ") + 14;
+    return croissant(account)["inLanguage"].dump() + " " + summary.substr(at, summary.find(" |", at) - at);
+  };
+  auto french = rows("french.jsonl", "french", 3, "a.example.fr");
+  const auto english = write("english.jsonl",
+                             "{\"text\":\"The committee decided to repair the old bridge before the "
+                             "winter came and the river rose.\"}\n{\"text\":\"17\"}\n");
+  EXPECT_EQ(said(request({french, source(english)}, 32)),
+            R"("to be stated by the provider" _to be stated by the provider_)");
+  french.language = "fr";
+  EXPECT_EQ(said(request({french}, 32)), R"(["fr"] fr)");
+  auto ask = request({french, source(english)}, 32);
+  ask.clean.repair = true;  // with cleaning the language of every document is looked for
+  EXPECT_THAT(said(ask), testing::MatchesRegex(R"(\["en","fr",.*"und"\] en, fr, .*und)"));
+}
+
 TEST_F(AccountTest, IdsStayApartWhereNamesDoNot) {
   std::vector<AccountPart> parts;
   for (const char* folder : {"a", "b"}) {
