@@ -474,6 +474,8 @@ Derived derive_and_check(Reading& reading, const std::filesystem::path& base_fol
   privacy_rules(reading, problems);
   extend_rules(reading, purpose, problems);
   field_rules(reading, problems);
+  if (purpose == Purpose::train || purpose == Purpose::tune || purpose == Purpose::data)
+    folder_rules(reading, problems);
   return derived;
 }
 

@@ -67,27 +67,12 @@ class PrivacyRules {
     all("eval.sets", reading_.config.eval.sets);
   }
 
-  // Links followed as far as there is something.
-  static fs::path real(const fs::path& path) {
-    std::error_code code;
-    const auto found = fs::weakly_canonical(path, code);
-    return code ? fs::absolute(path).lexically_normal() : found;
-  }
-
   // Who gets the data must not get the key with it.
   void apart(const std::string& what, const std::string& path) {
     if (path.empty() || path.starts_with("s3://")) return;
-    const auto special = path.find_first_of("*?[");
-    const auto slash = special == std::string::npos ? special : path.rfind('/', special);
-    // Of a pattern the folders it looks into: all below, or one.
-    const bool deep = special == std::string::npos || path.find('/', special) != std::string::npos ||
-                      path.find("**", special) != std::string::npos;
-    const fs::path folder = special == std::string::npos ? fs::path(path)
-                            : slash == std::string::npos ? fs::path(".")
-                                                         : fs::path(path.substr(0, slash + 1));
-    const fs::path inside = real(reading_.config.data.privacy.key).lexically_relative(real(folder));
-    if (inside.empty() || *inside.begin() == "..") return;
-    if (!deep && std::distance(inside.begin(), inside.end()) > 1) return;
+    const auto reach = reach_of(path);
+    const auto inside = place_in(reading_.config.data.privacy.key, reach.folder);
+    if (inside.empty() || (!reach.deep && std::distance(inside.begin(), inside.end()) > 1)) return;
     error("data.privacy.key", fmt::format("expected a file outside {}, found one in it", what),
           "keep the key apart from the data: together they undo the hash");
   }
@@ -103,6 +88,25 @@ class PrivacyRules {
 };
 
 }  // namespace
+
+Reach reach_of(const std::string& path) {
+  const auto special = path.find_first_of("*?[");
+  if (special == std::string::npos) return {path, true};
+  const auto slash = path.rfind('/', special);
+  const bool deep = path.find('/', special) != std::string::npos || path.find("**", special) != std::string::npos;
+  return {slash == std::string::npos ? fs::path(".") : fs::path(path.substr(0, slash + 1)), deep};
+}
+
+fs::path place_in(const fs::path& what, const fs::path& folder) {
+  // As far as there is something.
+  const auto real = [](const fs::path& path) {
+    std::error_code code;
+    const auto found = fs::weakly_canonical(path, code);
+    return code ? fs::absolute(path).lexically_normal() : found;
+  };
+  const auto inside = real(what).lexically_relative(real(folder));
+  return inside.empty() || *inside.begin() == ".." ? fs::path() : inside;
+}
 
 void privacy_rules(const Reading& reading, Problems& problems) { PrivacyRules(reading, problems).run(); }
 

@@ -297,7 +297,7 @@ TEST_F(Paths, TheNearestNameIsOffered) {
 
 TEST_F(Paths, ThoseOfTheCommandLineAreRelativeToTheCurrentFolder) {
   const auto loaded =
-      load_config("configs/c.yaml", {"model.base=here", "data.sources=[{path: configs}]"}, Purpose::tune);
+      load_config("configs/c.yaml", {"model.base=here", "data.sources=[{path: configs/c.yaml}]"}, Purpose::tune);
   check_paths(loaded);
   EXPECT_EQ(loaded.config.model.base, (fs::current_path() / "here").string());
   EXPECT_EQ(loaded.config.output.folder, (fs::current_path() / "configs/runs/c").string());

@@ -101,5 +101,47 @@ TEST(DatasetKeys, AcceptedChanges) {
   EXPECT_EQ(accepting("data.dedupe"), "unknown key data.dedupe | did you mean data.dedup?");
 }
 
+// The next build would read the run's own files as documents.
+TEST(DatasetKeys, WhatIsWrittenLiesOutsideTheSources) {
+  const auto one = [](const std::string& data, const std::string& output, Purpose purpose = Purpose::train) {
+    const std::string text =
+        model + "data: {" + data + "}\n" + (output.empty() ? "" : "output: {folder: " + output + "}\n") + train;
+    try {
+      load_config_text(text, "a.yaml", "/project", {}, purpose);
+    } catch (const Error& error) {
+      const std::string said = error.what();
+      EXPECT_EQ(error.code(), ExitCode::bad_input);
+      EXPECT_THAT(said, testing::EndsWith("hint: the next build would read what is written there: name another folder, "
+                                          "or give the texts one of their own\n1 error, nothing was started"));
+      const auto start = said.find("error: ") + 7;
+      return said.substr(0, said.find(' ')) + " " + said.substr(start, said.find('\n', start) - start);
+    }
+    return std::string("no error");
+  };
+  const std::string texts = "sources: [{path: texts, format: text}]";
+  const std::string inside = " outside data.sources[0].path, found it inside: /project/";
+  EXPECT_EQ(one(texts, "texts/run"), "a.yaml:4:10: expected output.folder" + inside + "texts/run");
+  EXPECT_EQ(one(texts, "texts"), "a.yaml:4:10: expected output.folder" + inside + "texts");
+  EXPECT_EQ(one(texts, "texts/a/../../texts/b/run", Purpose::data),
+            "a.yaml:4:10: expected output.folder" + inside + "texts/b/run");
+  EXPECT_EQ(one(texts + ", cache: texts/cache", "run"), "a.yaml:3:48: expected data.cache" + inside + "texts/cache");
+  EXPECT_EQ(one("sources: [{path: ., format: text}]", ""), "a.yaml:3:19: expected output.folder" + inside + "runs/a");
+  EXPECT_EQ(one(texts + ", validation: [{path: other, format: text}]", "other/run"),
+            "a.yaml:4:10: expected output.folder outside data.validation[0].path, found it inside: /project/other/run");
+  for (const char* fine : {"run", "texts-run", "texts/.runs/a"}) EXPECT_EQ(one(texts, fine), "no error") << fine;
+  EXPECT_EQ(one(texts, "texts/run", Purpose::check), "no error");  // a run that is there already can be looked at
+  const auto pattern = [&](const std::string& path, const std::string& output) {
+    return one("sources: [{path: '" + path + "', format: text}], cache: /cache", output) != "no error";
+  };
+  EXPECT_TRUE(pattern("texts/**/*.jsonl", "texts/run"));
+  EXPECT_TRUE(pattern("texts/*/*.jsonl", "texts/run"));
+  EXPECT_TRUE(pattern("texts/*.json*", "texts"));
+  EXPECT_TRUE(pattern("texts/**", "texts/a/run"));
+  EXPECT_FALSE(pattern("texts/**/*.txt", "texts/run"));  // no run writes such
+  EXPECT_FALSE(pattern("texts/*.jsonl", "texts/run"));
+  EXPECT_FALSE(pattern("texts/*/*.jsonl", "texts/a/b/run"));
+  EXPECT_FALSE(pattern("texts/a*/*.jsonl", "texts/run"));
+}
+
 }  // namespace
 }  // namespace plumb::config
