@@ -139,6 +139,10 @@ MegatronReport export_megatron(const Dataset& dataset, const std::string& typed,
   const auto prefix = megatron_prefix(typed);
   check_new(prefix + ".bin");
   check_new(prefix + ".idx");
+  if (const auto parent = fs::absolute(prefix).parent_path(); !fs::is_directory(parent)) {
+    fail_input(parent, "there is no such folder to write " + fs::path(prefix).filename().string() + ".bin into",
+               "mkdir -p " + parent.string());
+  }
   MegatronReport report;
   MegatronWriter writer(prefix, vocab_size);
   std::vector<int32_t> ids;

@@ -159,8 +159,9 @@ std::string write_manifest(const std::filesystem::path& folder, json content, co
 
 Manifest read_manifest(const std::filesystem::path& file, const std::filesystem::path& path) {
   if (!std::filesystem::exists(file)) {
-    fail_input(path.parent_path(), "expected a dataset, found no manifest.json",
-               "plumb data build CFG makes a dataset folder");
+    const bool there = std::filesystem::exists(file.parent_path());
+    fail_input(path.parent_path(), there ? "expected a dataset, found no manifest.json" : "there is no such folder",
+               "plumb data build CFG makes a dataset, and ends with the name of its folder");
   }
   const json whole = core::parse_json_file(file, kLargestManifest);
   const Fields top(whole, path);

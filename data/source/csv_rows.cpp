@@ -1,4 +1,5 @@
 // RFC 4180: comma-separated, quotes doubled inside quotes, newlines allowed inside quotes, a header row.
+#include <algorithm>
 #include <set>
 
 #include "core/error.h"
@@ -10,9 +11,13 @@ namespace {
 
 class Csv : public RowReader {
  public:
-  Csv(const std::filesystem::path& file, char separator) : in_(file), separator_(separator) {
+  Csv(const std::filesystem::path& file, char separator, const std::vector<std::string>& used)
+      : in_(file), separator_(separator) {
     std::string wrong;
+    const std::string line(in_.ahead().substr(0, in_.ahead().find('\n')));
     if (!take(wrong)) fail_input(file.string(), "expected a header row, found an empty file");
+    const bool named = wrong.empty() && std::find(used.begin(), used.end(), cells_[0]) != used.end();
+    if (cells_.size() == 1 && !named) check_separator(file.string() + ":1", line);
     if (!wrong.empty()) fail_input(file.string() + ":1", "header row: " + wrong);
     header_ = cells_;
     std::set<std::string> seen;
@@ -43,6 +48,23 @@ class Csv : public RowReader {
   int64_t line() const override { return in_.line(); }
 
  private:
+  // Spreadsheets of many countries write semicolons: every row would be one cell, or as many as it has commas.
+  void check_separator(const std::string& where, const std::string& line) const {
+    static constexpr std::pair<char, const char*> kOthers[] = {
+        {';', "semicolons"}, {'\t', "tabs"}, {'|', "vertical bars"}, {',', "commas"}};
+    if (line.find(separator_) != std::string::npos) return;
+    const auto count = [&](char c) { return std::count(line.begin(), line.end(), c); };
+    const auto seen = *std::max_element(std::begin(kOthers), std::end(kOthers),
+                                        [&](const auto& a, const auto& b) { return count(a.first) < count(b.first); });
+    if (count(seen.first) == 0) return;
+    fail_input(where,
+               std::string("expected columns separated by ") + (separator_ == ',' ? "commas" : "tabs") +
+                   ", found one column, with " + seen.second + " in the header row",
+               seen.first == '\t'  ? "name the file .tsv"
+               : seen.first == ',' ? "name the file .csv"
+                                   : "save it with commas (.csv) or tabs (.tsv) between the columns");
+  }
+
   static std::string column(const std::string& name) {
     const auto shown = shown_name(name);
     return shown.empty() ? "a column" : "column \"" + shown + "\"";
@@ -97,8 +119,9 @@ class Csv : public RowReader {
 
 }  // namespace
 
-std::unique_ptr<RowReader> read_csv(const std::filesystem::path& file, char separator) {
-  return std::make_unique<Csv>(file, separator);
+std::unique_ptr<RowReader> read_csv(const std::filesystem::path& file, char separator,
+                                    const std::vector<std::string>& used) {
+  return std::make_unique<Csv>(file, separator, used);
 }
 
 }  // namespace plumb::data

@@ -38,6 +38,18 @@ std::optional<Container> container_of(const fs::path& file) {
   return std::nullopt;
 }
 
+// What to do about one file whose kind is not read.
+std::string hint_for(const fs::path& file) {
+  static constexpr std::string_view kOffice[] = {".doc",  ".docx", ".odt", ".rtf",  ".hwp", ".hwpx", ".ppt",
+                                                 ".pptx", ".odp",  ".xls", ".xlsx", ".ods", ".epub"};
+  const auto extension = file.extension().string();
+  if (std::find(std::begin(kOffice), std::end(kOffice), extension) != std::end(kOffice)) {
+    return "convert it to text first (pandoc or soffice: to .md, .html or .txt; a table to .csv)";
+  }
+  if (is_compressed(file)) return "only texts and tables of text are read compressed: decompress it first";
+  return "if it is text, rename it by what it holds";
+}
+
 [[noreturn]] void fail_listing(const fs::path& where, const std::error_code& code) {
   fail_input(where.string(), "cannot be read: " + code.message());
 }
@@ -177,6 +189,7 @@ std::vector<SourceFile> source_files(const config::Source& source, std::vector<f
   auto found = expand(source.path, exact, links);
   std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.path < b.path; });
   std::vector<SourceFile> files;
+  std::string first_unread;
   std::shared_ptr<Store> store;
   for (auto& one : found) {
     const auto container = container_of(one.path);
@@ -185,8 +198,9 @@ std::vector<SourceFile> source_files(const config::Source& source, std::vector<f
         fail_input(
             source.path,
             "expected a file named " + std::string(kReadable) + ", found \"" + one.path.extension().string() + "\"",
-            "rename it by what it holds");
+            hint_for(one.path));
       }
+      if (first_unread.empty()) first_unread = one.path.filename().string();
       if (passed_over) passed_over->push_back(std::move(one.path));
       continue;
     }
@@ -198,10 +212,14 @@ std::vector<SourceFile> source_files(const config::Source& source, std::vector<f
     files.push_back({std::move(one.path), *container, one.bytes, std::move(one.version)});
   }
   if (files.empty()) {
-    std::string message = "found no readable file (" + std::to_string(found.size()) + " of another kind)";
+    std::string message = "found no readable file (" + std::to_string(found.size()) + " of another kind";
+    if (!found.empty()) message += ", such as \"" + first_unread + "\"";
+    message += ")";
     if (!links.empty())
       message += ", and " + std::to_string(links.size()) + " links to folders, which are not followed";
-    fail_input(source.path, message, "read are " + std::string(kReadable));
+    std::string hint = "read are " + std::string(kReadable);
+    if (!found.empty()) hint += "; " + hint_for(first_unread);
+    fail_input(source.path, message, hint);
   }
   if (passed_over) passed_over->insert(passed_over->end(), links.begin(), links.end());
   check_readable(files);

@@ -34,7 +34,9 @@ class RowReader {
 std::unique_ptr<RowReader> read_json_lines(const std::filesystem::path& file, uint64_t begin = 0, uint64_t end = ~0ull,
                                            int64_t line = 1);
 std::unique_ptr<RowReader> read_json(const std::filesystem::path& file);
-std::unique_ptr<RowReader> read_csv(const std::filesystem::path& file, char separator);
+// A header of one column that is none of `used` and holds what other tables separate columns by is an Error.
+std::unique_ptr<RowReader> read_csv(const std::filesystem::path& file, char separator,
+                                    const std::vector<std::string>& used);
 
 // The name of a column as messages may show it; "" when it has the form of a value (in a table without a header row the
 // first row's values stand where names do, and no value of a row may get into a message).

@@ -28,9 +28,9 @@ std::unique_ptr<RowReader> open_rows(const config::Source& source, const SourceF
     case Container::json:
       return read_json(at);
     case Container::csv:
-      return read_csv(at, ',');
+      return read_csv(at, ',', used_columns(source));
     case Container::tsv:
-      return read_csv(at, '\t');
+      return read_csv(at, '\t', used_columns(source));
     case Container::parquet:
       return read_parquet(at, all_columns ? std::vector<std::string>() : used_columns(source));
     case Container::text:

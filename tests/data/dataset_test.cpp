@@ -255,6 +255,15 @@ TEST_F(DatasetTest, LedgerCountsMalformedAndEmpty) {
               testing::HasSubstr("no sequence came out of 1 documents"));
 }
 
+TEST_F(DatasetTest, WhatIsNoDatasetIsSaid) {
+  write("texts/a.txt", "a");
+  const auto hint = "\n      hint: plumb data build CFG makes a dataset, and ends with the name of its folder";
+  EXPECT_EQ(error_of([&] { Dataset::open(folder_ / "nope"); }),
+            (folder_ / "nope").string() + ": error: there is no such folder" + hint);
+  EXPECT_EQ(error_of([&] { Dataset::open(folder_ / "texts"); }),
+            (folder_ / "texts").string() + ": error: expected a dataset, found no manifest.json" + hint);
+}
+
 TEST_F(DatasetTest, BytesDoNotDependOnThreadsOrPlace) {
   auto ask = request({source(talks(3000), "prompt_completion"), source(lines(3000))}, 64, "best_fit");
   const auto one = Dataset::build(ask, tokenizer_, *chat_, folder_ / "one");

@@ -143,6 +143,11 @@ TEST_F(MegatronTest, NothingIsOverwritten) {
   const FakeDataset dataset("d", 5, 64, "concat");
   export_megatron(dataset, prefix(), 30000);
   EXPECT_THAT(printed_error([&] { export_megatron(dataset, prefix(), 30000); }), HasSubstr("exists already"));
+  const auto gone = folder_ / "gone";
+  EXPECT_EQ(printed_error([&] { export_megatron(dataset, gone / "corpus", 30000); }),
+            gone.string() + ": error: there is no such folder to write corpus.bin into\n      hint: mkdir -p " +
+                gone.string());
+  EXPECT_FALSE(std::filesystem::exists(gone));
   std::filesystem::create_directory(folder_ / "out");
   EXPECT_THAT(printed_error([&] { import_megatron(prefix(), folder_ / "out", tokenizer_, 64, "concat"); }),
               HasSubstr("exists already"));

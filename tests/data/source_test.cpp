@@ -265,6 +265,22 @@ TEST_F(SourceTest, CsvByRfc4180) {
   EXPECT_THAT(damage(write("d.csv", "a,a\n1,2\n")), testing::HasSubstr("twice"));
 }
 
+TEST_F(SourceTest, ATableWithOtherSeparatorsIsNamed) {
+  const auto said = [&](const char* name, const std::string& table) { return damage(write(name, table)); };
+  const std::string found = ":1: expected columns separated by commas, found one column, with ";
+  const std::string rest = " in the header row; hint: ";
+  const std::string save = "save it with commas (.csv) or tabs (.tsv) between the columns";
+  EXPECT_EQ(said("s.csv", "text;label\na, b;1\n"), "s.csv" + found + "semicolons" + rest + save);
+  EXPECT_EQ(said("q.csv", "\"text\";\"label\"\r\n\"a\";1\r\n"), "q.csv" + found + "semicolons" + rest + save);
+  EXPECT_EQ(said("b.csv", "id|my; text|label\n1|a|b\n"), "b.csv" + found + "vertical bars" + rest + save);
+  EXPECT_EQ(said("t.csv", "text\tlabel\na\t1\n"), "t.csv" + found + "tabs" + rest + "name the file .tsv");
+  EXPECT_THAT(said("c.tsv", "text,label\na,1\n"), testing::EndsWith("with commas" + rest + "name the file .csv"));
+  auto odd = source(write("odd.csv", "what;ever\na;b\n"));
+  odd.fields = {{"text", "what;ever"}};  // a name is a name
+  EXPECT_EQ(texts(odd), Texts{"a;b"});
+  EXPECT_EQ(texts(source(write("one.csv", "text\na;b\n"))), Texts{"a;b"});
+}
+
 TEST_F(SourceTest, Formats) {
   const auto one = [&](const std::string& format, const std::string& row,
                        std::map<std::string, std::string> fields = {}) {
@@ -310,6 +326,13 @@ TEST_F(SourceTest, FoldersAndGlobsAreSorted) {
   EXPECT_EQ(texts(source(folder_ / "k/??.txt")), Texts{"gana"});
   EXPECT_THAT(error_of([&] { texts(source(folder_ / "d/*.csv")); }), testing::HasSubstr("no readable file"));
   EXPECT_THAT(error_of([&] { texts(source(folder_ / "none")); }), testing::HasSubstr("no such file"));
+  const auto hint = [&](const std::string& file) { return error_of([&] { texts(source(write(file, "x"))); }); };
+  EXPECT_THAT(hint("o/x.docx"), testing::HasSubstr("found \".docx\"\n      hint: convert it to text first"));
+  EXPECT_THAT(hint("x.pdf.gz"), testing::HasSubstr("decompress it first"));
+  EXPECT_THAT(hint("x.log"), testing::HasSubstr("if it is text, rename it by what it holds"));
+  EXPECT_THAT(error_of([&] { texts(source(folder_ / "o")); }),
+              testing::AllOf(testing::HasSubstr("found no readable file (1 of another kind, such as \"x.docx\")"),
+                             testing::HasSubstr(".pdf; convert it to text first")));
   EXPECT_THAT(error_of([&] { texts(source(folder_ / "d/readme.rst")); }), testing::HasSubstr("found \".rst\""));
   std::vector<std::filesystem::path> passed_over;
   EXPECT_EQ(source_files(source(folder_ / "d"), &passed_over).size(), 3u);
