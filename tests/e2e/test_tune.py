@@ -56,6 +56,25 @@ class Tune(RunFolder):
         self.assertLess(values[2], values[1], table)     # tuned is better than the base
         self.assertAlmostEqual(values[2], values[3], places=2)
 
+    def test_a_tokenizer_whose_ids_are_other_texts_is_refused(self):
+        tokenizer = json.loads((self.folder / "base/tokenizer/tokenizer.json").read_text())
+        vocabulary = tokenizer["model"]["vocab"]
+        (self.folder / "same.json").write_text(json.dumps(tokenizer))
+        end = tokenizer["added_tokens"][0]["content"]
+        renamed = json.dumps(tokenizer).replace(end, "<|stop|>")
+        (self.folder / "renamed.json").write_text(renamed)
+        vocabulary["a"], vocabulary["b"] = vocabulary["b"], vocabulary["a"]  # of the same size
+        (self.folder / "swapped.json").write_text(json.dumps(tokenizer))
+        done = self.tune("swapped", "tokenizer.path=swapped.json", check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("tokenizer: error: expected ids that mean what they mean in the base, found 2 of 257 that do not: "
+                      'id 97 is "b" and in the base "a"', done.stderr)
+        self.assertIn("hint: leave tokenizer.type and tokenizer.path out", done.stderr)
+        self.assertFalse((self.folder / "swapped").exists())
+        for words in (["tokenizer.path=same.json"], ["tokenizer.type=bytes"],
+                      ["tokenizer.path=renamed.json", "tokenizer.special_tokens.eos=<|stop|>"]):
+            self.tune("same", *words, "--dry-run")
+
     def check_prompts_as_trained(self):
         """`plain` ends a prompt with a newline; a model that saw no prompts goes on from the text instead."""
         def answer(model, prompt, *words):

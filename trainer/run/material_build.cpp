@@ -229,6 +229,31 @@ fs::path extend_tokenizer(const config::Loaded& loaded, const data::TokenizerPtr
   return folder;
 }
 
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// Rows of the base's embedding were trained as certain tokens: under a tokenizer whose ids are other texts, of the same
+// size or not, training would run and learn nonsense. A special token may have another name, if it is no other one's.
+void check_ids_of_base(const data::Tokenizer& given, const data::Tokenizer& base) {
+  if (given.digest() == base.digest()) return;
+  const auto both = static_cast<int32_t>(std::min(given.vocab_size(), base.vocab_size()));
+  int64_t others = 0;
+  std::string first;
+  for (int32_t id = 0; id < both; ++id) {
+    const auto ours = given.token_bytes(id), theirs = base.token_bytes(id);
+    const bool renamed = given.is_special(id) && base.is_special(id) && !base.token_id(ours);
+    if (ours == theirs || ours.empty() || theirs.empty() || renamed) continue;
+    if (++others == 1) first = fmt::format("id {} is {} and in the base {}", id, quoted(ours), quoted(theirs));
+  }
+  if (others == 0) return;
+  fail_input("tokenizer",
+             fmt::format("expected ids that mean what they mean in the base, found {} of {} that do not: {}",
+                         core::with_commas(others), core::with_commas(both), first),
+             "leave tokenizer.type and tokenizer.path out: the base has its own tokenizer, and tokenizer.extend adds "
+             "tokens to it");
+}
+
 // The base's own, or with the names that tokenizer.special_tokens gives to tokens of it.
 fs::path tokenizer_of_base(const config::Config& config, const data::SpecialTokens& specials,
                            const exporting::OpenedModel& base) {
@@ -240,7 +265,7 @@ fs::path tokenizer_of_base(const config::Config& config, const data::SpecialToke
 }
 
 // Before tokenizer.extend.
-fs::path given_tokenizer(const config::Loaded& loaded, const std::optional<exporting::OpenedModel>& base,
+fs::path named_tokenizer(const config::Loaded& loaded, const std::optional<exporting::OpenedModel>& base,
                          const data::Crew::Options& crew) {
   const auto& config = loaded.config;
   const auto specials = special_tokens(config.tokenizer);
@@ -263,6 +288,13 @@ fs::path given_tokenizer(const config::Loaded& loaded, const std::optional<expor
   const auto tokenizer = data::load_tokenizer(config.tokenizer.path, specials);
   return store_tokenizer(*tokenizer,
                          fs::path(config.data.cache) / ("tokenizer-file-" + tokenizer->digest().substr(0, 16)));
+}
+
+fs::path given_tokenizer(const config::Loaded& loaded, const std::optional<exporting::OpenedModel>& base,
+                         const data::Crew::Options& crew) {
+  const auto folder = named_tokenizer(loaded, base, crew);
+  if (base) check_ids_of_base(*data::load_tokenizer(folder), *base->tokenizer);
+  return folder;
 }
 
 }  // namespace
