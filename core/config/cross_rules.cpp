@@ -210,6 +210,15 @@ class Rules {
     for (const std::string name : {"global_batch_size", "learning_rate"})
       if (!has("train." + name))
         error("train." + name, fmt::format("missing key train.{}", name), find_key("train." + name)->meaning);
+    const auto& train = config_.train;
+    if (train.tokens && *train.tokens > kMostPositions)
+      error("train.tokens", fmt::format("expected at most {} tokens, found {}", kMostPositions, *train.tokens));
+    const int64_t positions = std::max<int64_t>(1, train.global_batch_size * config_.data.sequence_length);  // <= 2^60
+    if (train.steps && *train.steps > kMostPositions / positions)
+      error("train.steps",
+            fmt::format("expected at most {} steps of {} tokens, found {}", kMostPositions / positions, positions,
+                        *train.steps),
+            "more tokens than a run can count; write train.time_limit to stop by the clock");
   }
 
   void data() {

@@ -18,6 +18,9 @@ struct Read {
   std::string hint;
 };
 
+// Positions of a run, and whatever is counted up to them, fit into 64 bits with room to add to them.
+inline constexpr int64_t kMostPositions = int64_t{1} << 62;
+
 Read<int64_t> read_int(std::string_view);        // 12
 Read<int64_t> read_count(std::string_view);      // 2B 500M 1.5K 1e9 1_000; must come out whole
 Read<double> read_number(std::string_view);      // 2e-5; finite

@@ -158,6 +158,25 @@ TEST(Config, HomeIsTheUsersFolder) {
   EXPECT_EQ(c.output.folder, (fs::path(home) / "runs/x").lexically_normal().string());
 }
 
+// A run counts its tokens in 64 bits.
+TEST(Config, LengthsThatOverflowAreRefused) {
+  const auto refusal = [](const std::string& length) {
+    try {
+      load(pretrain_sample, Purpose::train, {length});
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::bad_input);
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(refusal("train.steps=9e18"),
+              HasSubstr("expected at most 4398046511104 steps of 1048576 tokens, found 9000000000000000000"));
+  EXPECT_THAT(refusal("train.steps=9e18"), HasSubstr("hint: more tokens than a run can count; write train.time_limit"));
+  EXPECT_THAT(refusal("train.tokens=9e18"),
+              HasSubstr("expected at most 4611686018427387904 tokens, found 9000000000000000000"));
+  EXPECT_EQ(refusal("train.steps=4398046511104"), "no error");
+}
+
 TEST(Config, OtherPurposesNeedLess) {
   EXPECT_EQ(load("eval: {sets: [{name: a, path: b, metric: perplexity}]}", Purpose::eval).config.eval.sets.size(), 1u);
   EXPECT_EQ(

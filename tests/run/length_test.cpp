@@ -37,6 +37,21 @@ TEST(Length, ExactEpochIsNotRoundedUp) {
   EXPECT_EQ(resolve_length(train, 64, 80).steps, 30);
 }
 
+TEST(Length, MoreTokensThanARunCanCountAreRefused) {
+  auto train = section(1'000'000);
+  train.epochs = 1e9;
+  EXPECT_EQ(resolve_length(train, 2048, 1000).steps, 1'000'000);
+  try {
+    resolve_length(train, 2048, 1e15);
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_input);
+    EXPECT_STREQ(error.what(),
+                 "train.epochs: error: expected a length of at most 2251799813 steps of 2048000000 tokens, found 1e+18 "
+                 "steps");
+  }
+}
+
 TEST(Cadence, StepsTokensAndEpochs) {
   const Length length{.steps = 100, .rows_per_step = 10, .tokens_per_step = 1000, .rows_per_epoch = 25};
   Cadence steps({Interval::Unit::steps, 4}, length);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/config/values.h"
 #include "core/error.h"
 
 namespace plumb::run {
@@ -20,6 +21,11 @@ Length resolve_length(const config::TrainSection& train, int64_t sequence_length
     length.steps = (*train.tokens + length.tokens_per_step - 1) / length.tokens_per_step;
   } else if (train.epochs) {
     const double steps = *train.epochs * rows_per_epoch / static_cast<double>(length.rows_per_step);
+    const auto most = config::kMostPositions / length.tokens_per_step;
+    if (!(steps <= static_cast<double>(most))) {
+      fail_input("train.epochs", fmt::format("expected a length of at most {} steps of {} tokens, found {:g} steps",
+                                             most, length.tokens_per_step, steps));
+    }
     length.steps = static_cast<int64_t>(std::ceil(steps - 1e-9 * std::max(1.0, steps)));
   }
   if (length.steps < 1)
