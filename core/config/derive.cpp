@@ -41,6 +41,29 @@ void take_preset(Reading& reading, Derived& derived, Problems& problems) {
   }
 }
 
+// What neither file nor preset says of the shape of a model that starts from random weights.
+void complete_shape(Config& config, Derived& derived) {
+  auto& model = config.model;
+  const auto fill = [&](auto& field, const auto& value, const std::string& name, const std::string& from) {
+    if (field || !value) return;
+    field = *value;
+    derived.origins["model." + name] = "derived from " + from;
+  };
+  fill(model.num_key_value_heads, model.num_attention_heads, "num_key_value_heads", "model.num_attention_heads");
+  const int64_t heads = model.num_attention_heads.value_or(0), width = model.hidden_size.value_or(0);
+  std::optional<int64_t> head_dim;  // what does not divide is said by the rules between keys
+  if (heads > 0 && width > 0 && width % heads == 0) head_dim = width / heads;
+  fill(model.head_dim, head_dim, "head_dim", "model.hidden_size / model.num_attention_heads");
+  fill(model.max_position_embeddings, std::optional(config.data.sequence_length), "max_position_embeddings",
+       "data.sequence_length");
+  model.rope_theta = model.rope_theta.value_or(10000);
+  model.rms_norm_eps = model.rms_norm_eps.value_or(1e-5);
+  model.tie_word_embeddings = model.tie_word_embeddings.value_or(false);
+  model.initializer_range = model.initializer_range.value_or(0.02);
+  model.attention_dropout = model.attention_dropout.value_or(0);
+  model.hidden_dropout = model.hidden_dropout.value_or(0);
+}
+
 void name_sources(std::vector<Source>& sources) {
   for (auto& source : sources) {
     if (!source.name.empty()) continue;
@@ -63,11 +86,8 @@ void derive(Reading& reading, const std::filesystem::path& base_folder, Purpose 
   Config& config = reading.config;
   const bool tuning = is_tuning(config, purpose);
   if (!config.model.preset.empty()) take_preset(reading, derived, problems);
-  if (!config.model.family.empty() && config.model.base.empty()) {
-    auto& model = config.model;
-    if (!model.num_key_value_heads) model.num_key_value_heads = model.num_attention_heads;
-    if (!model.max_position_embeddings) model.max_position_embeddings = config.data.sequence_length;
-  }
+  const bool described = !config.model.family.empty() || find_preset(config.model.preset);
+  if (described && config.model.base.empty()) complete_shape(config, derived);
   auto& method = config.method;
   if (method.name.empty()) method.name = tuning ? "sft" : "pretrain";
   if (!reading.find("method.lora.alpha")) method.lora.alpha = 2 * static_cast<double>(method.lora.rank);

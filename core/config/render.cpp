@@ -100,13 +100,30 @@ std::string to_resolved_yaml(const Loaded& loaded) {
   return text;
 }
 
+namespace {
+
+// Where a value that only the opened base or tokenizer knows will come from.
+std::string origin_text(const Loaded& loaded, const Origin& origin) {
+  static const std::set<std::string> ways = {"model.preset", "model.base", "model.family"};
+  const auto& config = loaded.config;
+  if (!origin.value.empty() || origin.origin != "default") return origin.origin;
+  const bool shape = origin.key.starts_with("model.") && !ways.contains(origin.key);
+  if (!config.model.base.empty() && shape) return "the base's";
+  if (!config.model.base.empty() && origin.key == "tokenizer.path" && config.tokenizer.type == "file") {
+    return "the base's";
+  }
+  return origin.key == "model.vocab_size" ? "the tokenizer's" : origin.origin;
+}
+
+}  // namespace
+
 std::string show(const Loaded& loaded) {
   size_t width = 0;
   for (const auto& origin : loaded.origins) width = std::max(width, origin.key.size());
   std::string text;
   for (const auto& origin : loaded.origins) {
     const std::string value = origin.value.empty() ? "–" : origin.value;
-    text += fmt::format("{:<{}}  {:<24}  {}", origin.key, width, value, origin.origin);
+    text += fmt::format("{:<{}}  {:<24}  {}", origin.key, width, value, origin_text(loaded, origin));
     if (!origin.replaced.empty()) text += ", instead of " + origin.replaced;
     text += "\n";
   }

@@ -70,6 +70,42 @@ TEST(Config, PretrainingSample) {
   EXPECT_FALSE(origin(loaded, "train.learning_rate").keeps_weights);
 }
 
+TEST(Config, WhatFollowsFromTheShapeIsShownWithItsOrigin) {
+  const std::string family =
+      "model: {family: llama, hidden_size: 64, intermediate_size: 96, num_hidden_layers: 2, num_attention_heads: 4}\n"
+      "tokenizer: {type: bytes}\ndata: {sources: [{path: a, format: text}], sequence_length: 128}\n"
+      "train: {steps: 1, global_batch_size: 1, learning_rate: 1e-3}\n";
+  const auto line = [](const Loaded& loaded, const std::string& key) {
+    const auto text = show(loaded);
+    const size_t at = text.find(key + " ");
+    std::string words;
+    for (const char c : text.substr(at, text.find('\n', at) - at))
+      if (c != ' ' || (!words.empty() && words.back() != ' ')) words += c;
+    return words;
+  };
+  const auto loaded = load(family);
+  EXPECT_EQ(line(loaded, "model.head_dim"),
+            "model.head_dim 16 derived from model.hidden_size / model.num_attention_heads");
+  EXPECT_EQ(line(loaded, "model.num_key_value_heads"),
+            "model.num_key_value_heads 4 derived from model.num_attention_heads");
+  EXPECT_EQ(line(loaded, "model.max_position_embeddings"),
+            "model.max_position_embeddings 128 derived from data.sequence_length");
+  EXPECT_EQ(line(loaded, "model.rope_theta"), "model.rope_theta 10000 default");
+  EXPECT_EQ(line(loaded, "model.rms_norm_eps"), "model.rms_norm_eps 1e-05 default");
+  EXPECT_EQ(line(loaded, "model.tie_word_embeddings"), "model.tie_word_embeddings false default");
+  EXPECT_EQ(line(loaded, "model.initializer_range"), "model.initializer_range 0.02 default");
+  EXPECT_EQ(line(loaded, "model.hidden_dropout"), "model.hidden_dropout 0 default");
+  EXPECT_EQ(line(loaded, "model.vocab_size"), "model.vocab_size – the tokenizer's");
+  const auto preset = load(pretrain_sample);
+  EXPECT_EQ(line(preset, "model.rope_theta"), "model.rope_theta 500000 preset llama-1b");
+  EXPECT_EQ(line(preset, "model.head_dim"), "model.head_dim 64 preset llama-1b");
+  EXPECT_EQ(line(preset, "model.initializer_range"), "model.initializer_range 0.02 default");
+  const auto tuned = load(tune_sample, Purpose::tune);
+  EXPECT_EQ(line(tuned, "model.rope_theta"), "model.rope_theta – the base's");
+  EXPECT_EQ(line(tuned, "tokenizer.path"), "tokenizer.path – the base's");
+  EXPECT_EQ(line(tuned, "model.preset"), "model.preset – default");
+}
+
 TEST(Config, TuningSample) {
   const auto c = load(tune_sample, Purpose::tune).config;
   EXPECT_EQ(c.model.base, "/project/models/Llama-3-8B-Instruct");
