@@ -7,6 +7,7 @@
 #include <chrono>
 #include <vector>
 
+#include "core/config/utf8.h"
 #include "core/files.h"
 #include "core/json.h"
 
@@ -15,6 +16,21 @@ extern char** environ;
 namespace plumb::ledger {
 
 namespace fs = std::filesystem;
+
+namespace {
+
+// The environment is bytes, a manifest is UTF-8: a byte that is none is written as \xff.
+std::string as_utf8(const std::string& bytes) {
+  std::string text;
+  for (size_t at = 0; at < bytes.size();) {
+    const size_t length = config::utf8_length(bytes, at);
+    text += length > 0 ? bytes.substr(at, length) : fmt::format("\\x{:02x}", static_cast<unsigned char>(bytes[at]));
+    at += std::max<size_t>(length, 1);
+  }
+  return text;
+}
+
+}  // namespace
 
 void update_manifest(const fs::path& folder, const nlohmann::ordered_json& values) {
   const auto file = folder / "manifest.json";
@@ -37,7 +53,7 @@ nlohmann::ordered_json recorded_environment() {
     const bool secret = name.find("KEY") != std::string::npos || name.find("TOKEN") != std::string::npos ||
                         name.find("SECRET") != std::string::npos || name.find("CRED") != std::string::npos ||
                         name.find("SECURITY") != std::string::npos || name.find("PASSWORD") != std::string::npos;
-    if (wanted && !secret) recorded[name] = text.substr(std::min(text.size(), name.size() + 1));
+    if (wanted && !secret) recorded[as_utf8(name)] = as_utf8(text.substr(std::min(text.size(), name.size() + 1)));
   }
   return recorded;
 }
