@@ -102,7 +102,10 @@ class CommandLine(RunFolder):
     def test_dry_run_prints_plan_and_memory_and_starts_nothing(self):
         done = self.plumb("train", self.config(), "--dry-run")
         self.assertIn("largest micro-batch", done.stdout)
-        self.assertIn("F(", done.stdout)
+        legend, actions = done.stdout.split("actions of one step on rank 0\n")[1].splitlines()[:2]
+        for word in ("F", "R", "I", "W", "gather", "release", "reduce", "finish", "[ ... ]"):
+            self.assertIn(word, legend)
+        self.assertIn("F(", actions)
         self.assertFalse((self.folder / "run").exists())
 
     def test_memory_limit_is_exit_3_before_step_1(self):

@@ -255,6 +255,8 @@ void print_dry_run(Context& context) {
   const auto [first, count] = rank_rows(context.length.rows_per_step, data.rank(), data.size());
   const auto sizes = micro_batches(count, context.choices.micro_batch_size);
   std::cout << print_memory(context.choices, context.place) << "\nactions of one step on rank 0\n"
+            << "F(stage,micro-batch) forward, R recomputed, I backward, W weight gradients put off; gather, release, "
+               "reduce (stage); finish: clip and update; [ ... ] repeats on the next\n"
             << engine::print_plan(context.engine->plan(static_cast<int>(sizes.size()))) << "\n";
   const auto batch = context.material.rows->batch(static_cast<uint64_t>(first), std::min<int64_t>(1, count));
   const auto shown = std::min<size_t>(batch.ids.size(), 256);
