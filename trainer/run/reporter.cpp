@@ -16,15 +16,22 @@ namespace plumb::run {
 
 namespace {
 
-// Dense bf16 tensor-core peaks, FLOP/s (NVIDIA data sheets, without sparsity).
-double published_peak(const std::string& gpu) {
-  static const std::map<std::string, double> peaks = {{"A100", 312e12},  {"H100", 989e12},  {"H200", 989e12},
-                                                      {"GH200", 989e12}, {"L40S", 362e12},  {"A10", 125e12},
-                                                      {"B200", 2250e12}, {"GB200", 2500e12}};
+// FLOP/s of NVIDIA's data sheets: bf16 on dense tensor cores, and fp32 outside them, since products of fp32 are not
+// rounded to tf32 here. 0 where the sheets do not agree.
+struct Peaks {
+  double bf16 = 0, fp32 = 0;
+};
+
+double published_peak(const std::string& gpu, const std::string& precision) {
+  static const std::map<std::string, Peaks> peaks = {
+      {"A100", {312e12, 19.5e12}}, {"H100", {989e12, 67e12}},  {"H200", {989e12, 67e12}}, {"GH200", {989e12, 67e12}},
+      {"L40S", {362e12, 91.6e12}}, {"A10", {125e12, 31.2e12}}, {"B200", {2250e12, 0}},    {"GB200", {2500e12, 0}}};
   const auto is_name = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; };
   for (auto at = gpu.begin(); at != gpu.end();) {  // word by word: A100 is no A10
     const auto end = std::find_if_not(at, gpu.end(), is_name);
-    if (const auto known = peaks.find(std::string(at, end)); known != peaks.end()) return known->second;
+    if (const auto known = peaks.find(std::string(at, end)); known != peaks.end()) {
+      return precision == "bf16" ? known->second.bf16 : known->second.fp32;
+    }
     at = std::find_if(end, gpu.end(), is_name);
   }
   return 0;
@@ -97,7 +104,7 @@ std::vector<std::string> data_warnings(const Material& material, const config::D
 }  // namespace
 
 Ceiling measure_ceiling(const Place& place, const std::string& precision, parallel::Communicator& world) {
-  if (place.device.is_cuda()) return {published_peak(place.processor) * place.ranks, false};
+  if (place.device.is_cuda()) return {published_peak(place.processor, precision) * place.ranks, false};
   // All ranks measure at the same time: that is how they will compute.
   const double gflops = ops::measure_gemm_gflops(precision == "bf16");
   return {parallel::all_reduce_value(world, gflops) * 1e9, true};
@@ -141,7 +148,10 @@ void Reporter::start_block(const config::Loaded& loaded, const Material& materia
   for (const auto& line : data_warnings(material, config.data)) note("warning   " + line);
   if (ceiling_.flops_per_second > 0) {
     note(fmt::format("ceiling   {:.0f} GFLOP/s {} on all ranks together", ceiling_.flops_per_second / 1e9,
-                     ceiling_.measured ? "GEMM, measured now," : "published peak"));
+                     ceiling_.measured ? "GEMM, measured now," : "published " + choices.precision + " peak"));
+  } else {
+    note(fmt::format("ceiling   unknown: no published {} peak of {}, so step lines have no MFU", choices.precision,
+                     place_.processor));
   }
   for (const auto& origin : loaded.origins) {
     if (!origin.replaced.empty() || origin.origin == "auto") {
@@ -180,6 +190,8 @@ void Reporter::step(const StepReport& report) {
   if (!prints_) return;
   if (style_ != core::ProgressStyle::none) core::say(step_line(report));
   core::append_line(folder_ / "log.txt", step_line(report));
+  nlohmann::ordered_json mfu;  // null where the ceiling is not known
+  if (ceiling_.flops_per_second > 0) mfu = share_of_ceiling(report.tokens_per_second, false);
   event({{"step", report.step},
          {"tokens", report.tokens},
          {"trained_tokens", report.trained_tokens},
@@ -187,7 +199,7 @@ void Reporter::step(const StepReport& report) {
          {"learning_rate", report.learning_rate},
          {"grad_norm", report.grad_norm},
          {"tokens_per_second", report.tokens_per_second},
-         {"mfu", share_of_ceiling(report.tokens_per_second, false)},
+         {"mfu", mfu},
          {"memory_bytes", report.memory_bytes},
          {"seconds", report.seconds}});
 }

@@ -14,7 +14,8 @@
 
 namespace plumb::run {
 
-// The ceiling the step line compares with: measured GEMM rate of all ranks (CPU), or the GPU's published peak.
+// The ceiling the step line compares with, of the run's precision: measured GEMM rate of all ranks (CPU), or the GPU's
+// published peak.
 struct Ceiling {
   double flops_per_second = 0;  // 0 = unknown
   bool measured = true;
