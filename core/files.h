@@ -12,6 +12,9 @@ namespace plumb::core {
 
 namespace fs = std::filesystem;
 
+// An object of a store, "s3://bucket/key": no path of a file system.
+inline bool is_remote(std::string_view path) { return path.starts_with("s3://"); }
+
 // Whole file, read-only. Errors (missing, a directory, a device, unreadable) are Error(bad_input) naming the file.
 class MappedFile {
  public:

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "core/config/cross_rules.h"
+#include "core/files.h"
 
 namespace plumb::config {
 namespace {
@@ -36,7 +37,7 @@ class FolderRules {
   Problems& problems_;
 
   void source(const std::string& address, const std::string& path) {
-    if (path.empty() || path.starts_with("s3://")) return;
+    if (path.empty() || core::is_remote(path)) return;
     const auto& config = reading_.config;
     // Left out, data.cache follows output.folder, and so does the mistake.
     if (reads_in(path, config.output.folder))

@@ -1,19 +1,18 @@
 #include <algorithm>
 
 #include "core/config/pointless.h"
+#include "core/files.h"
 
 namespace plumb::config {
 namespace {
 
-bool in_store(const std::string& path) { return path.starts_with("s3://"); }
-
 bool reads_objects(const Config& config) {
   const auto any = [](const auto& list) {
-    return std::any_of(list.begin(), list.end(), [](const auto& each) { return in_store(each.path); });
+    return std::any_of(list.begin(), list.end(), [](const auto& each) { return core::is_remote(each.path); });
   };
   const auto& data = config.data;
-  return in_store(data.dataset) || any(data.sources) || any(data.validation) || any(data.decontaminate.sets) ||
-         any(config.eval.sets) || (data.replay && (in_store(data.replay->dataset) || any(data.replay->sources)));
+  return core::is_remote(data.dataset) || any(data.sources) || any(data.validation) || any(data.decontaminate.sets) ||
+         any(config.eval.sets) || (data.replay && (core::is_remote(data.replay->dataset) || any(data.replay->sources)));
 }
 
 bool takes_tokenizer_of_dataset(const Config& config) {

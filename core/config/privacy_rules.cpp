@@ -4,6 +4,7 @@
 #include <set>
 
 #include "core/config/cross_rules.h"
+#include "core/files.h"
 
 namespace plumb::config {
 namespace {
@@ -69,7 +70,7 @@ class PrivacyRules {
 
   // Who gets the data must not get the key with it.
   void apart(const std::string& what, const std::string& path) {
-    if (path.empty() || path.starts_with("s3://")) return;
+    if (path.empty() || core::is_remote(path)) return;
     const auto reach = reach_of(path);
     const auto inside = place_in(reading_.config.data.privacy.key, reach.folder);
     if (inside.empty() || (!reach.deep && std::distance(inside.begin(), inside.end()) > 1)) return;

@@ -10,6 +10,7 @@
 
 #include "core/config/peers.h"
 #include "core/config/values.h"
+#include "core/files.h"
 
 namespace plumb::config {
 namespace {
@@ -154,7 +155,7 @@ class Walk {
     if (key.type == Type::path && node.kind == Node::Kind::scalar && !node.text.empty()) {
       const std::string written = node.text;
       if (!resolve(node, address)) return;
-      if (key.must_exist && !node.text.starts_with("s3://"))
+      if (key.must_exist && !core::is_remote(node.text))
         result.paths.push_back(
             {address, written, node.text, problems_.where(node.place), problems_.excerpt(node.place)});
     }
@@ -180,7 +181,7 @@ class Walk {
       return false;
     }
     if (const size_t scheme = text.find("://"); scheme != std::string::npos) {
-      const bool store = text.starts_with("s3://");
+      const bool store = core::is_remote(text);
       if (store && reads_objects(address)) return true;
       problems_.add(node.place, fmt::format("expected a local path, found \"{}\"", text),
                     store ? "objects of a store are read as sources, datasets and evaluation sets only"

@@ -16,8 +16,6 @@ StoreCache& settings() {
 
 }  // namespace
 
-bool is_remote(std::string_view path) { return path.starts_with("s3://"); }
-
 void set_store_cache(StoreCache cache) {
   const std::lock_guard lock(settings_mutex);
   settings() = std::move(cache);

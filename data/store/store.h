@@ -14,9 +14,11 @@
 #include <string_view>
 #include <vector>
 
+#include "core/files.h"
+
 namespace plumb::data {
 
-bool is_remote(std::string_view path);  // "s3://bucket/key"
+using core::is_remote;
 
 struct StoreCache {
   std::filesystem::path folder;  // empty: a folder of this user below the system's folder for temporary files
