@@ -129,14 +129,17 @@ void remove_leftovers(const fs::path& folder, const std::string& name) {
     const long pid = std::strtol(who.c_str() + host_tag().size() + 1, nullptr, 10);
     std::error_code gone;
     const bool dead = pid == ::getpid() || (pid > 0 && ::kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH);
-    if (dead) fs::remove(it->path(), gone);
+    if (dead) fs::remove_all(it->path(), gone);
   }
 }
 
-AtomicFile::AtomicFile(const fs::path& file) : file_(file) {
+fs::path temporary_beside(const fs::path& target) {
   static std::atomic<uint64_t> serial{0};
-  temporary_ =
-      parent_of(file) / ("." + file.filename().string() + ".part-" + writer() + std::to_string(serial.fetch_add(1)));
+  const auto own = writer() + std::to_string(serial.fetch_add(1));
+  return parent_of(target) / ("." + target.filename().string() + ".part-" + own);
+}
+
+AtomicFile::AtomicFile(const fs::path& file) : file_(file), temporary_(temporary_beside(file)) {
   fd_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (fd_ < 0) fail_system(file, "create", errno);
 }

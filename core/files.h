@@ -51,8 +51,12 @@ class AtomicFile {
   bool committed_ = false;
 };
 
-// What AtomicFiles of processes that are gone left beside files of `folder` whose names begin with `name`. Those of
-// other hosts stay: whether they live is not seen from here.
+// A hidden name beside `target` that no other process on any host that shares the folder takes: what is made under it
+// is renamed into place.
+fs::path temporary_beside(const fs::path& target);
+
+// Files and folders under temporary names that processes that are gone left in `folder` beside targets whose names
+// begin with `name`. Those of other hosts stay: whether they live is not seen from here.
 void remove_leftovers(const fs::path& folder, const std::string& name);
 
 std::string read_text(const fs::path& file, uint64_t limit = uint64_t{1} << 30);  // Error when larger than limit

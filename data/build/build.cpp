@@ -149,7 +149,8 @@ class Builder {
   // finish at any moment: what is taken away is looked at again before it goes.
   void clear_leftover() const {
     if (!fs::exists(final_) || complete()) return;
-    const fs::path aside = final_.parent_path() / fmt::format(".removed-{}-{}", final_.filename().string(), ::getpid());
+    core::remove_leftovers(final_.parent_path(), final_.filename().string());
+    const fs::path aside = core::temporary_beside(final_);
     std::error_code code;
     fs::rename(final_, aside, code);
     if (code) return;

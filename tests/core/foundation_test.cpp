@@ -98,8 +98,12 @@ TEST_F(Folder, LeftoversAreThoseOfTheDead) {
   auto former = own;  // of a process that had this one's pid before
   former.replace(former.rfind('-') - 8, 8, "00000000");
   write_text(folder / former, "");
+  fs::create_directories(folder / former.replace(former.rfind('-') - 8, 8, "00000001") / "of a folder");
   remove_leftovers(folder, "pass-");
   EXPECT_EQ(files(), (std::set<std::string>{own, foreign}));
+  EXPECT_NE(temporary_beside(folder / "pass-1"), temporary_beside(folder / "pass-1"));
+  EXPECT_EQ(temporary_beside(folder / "pass-1").filename().string().substr(0, own.rfind('-')),
+            own.substr(0, own.rfind('-')));
   remove_leftovers(folder, "other");
   EXPECT_EQ(files().size(), 2u);
 }

@@ -1,6 +1,5 @@
 // The part of run/material.h that one process does before the others start: tokenizer and datasets.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <functional>
@@ -55,7 +54,8 @@ fs::path store_tokenizer(const data::Tokenizer& tokenizer, const fs::path& folde
                          const std::function<void(const fs::path&)>& more = {}) {
   if (fs::exists(folder / "tokenizer.json")) return folder;
   fs::create_directories(folder.parent_path());
-  const fs::path temporary = folder.string() + fmt::format(".tmp-{}", getpid());
+  core::remove_leftovers(folder.parent_path(), folder.filename().string());
+  const fs::path temporary = core::temporary_beside(folder);
   fs::create_directories(temporary);
   if (more) more(temporary);
   data::save_tokenizer(tokenizer, temporary, jinja);
