@@ -383,7 +383,7 @@ std::vector<Key> eval_keys() {
       {.address = "eval.confidence",
        .type = Type::fraction,
        .fallback = "95%",
-       .meaning = "Of the intervals, by paired bootstrap, seeded.",
+       .meaning = "Of the intervals, by paired bootstrap, seeded; of a share whose items all agree, Wilson's.",
        .bind = at<&C::eval, &E::confidence>,
        .pace = true,
        .above = 0,

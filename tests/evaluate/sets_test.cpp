@@ -232,7 +232,6 @@ TEST(Bootstrap, AgreesWithTheNormalApproximation) {
   EXPECT_NEAR(score.value, 41.5, 1e-9);
   const double p = 0.415;
   EXPECT_NEAR(score.half_width, 196 * std::sqrt(p * (1 - p) / 400), 0.3);
-  EXPECT_EQ(bootstrap(made("s", "exact_match", ones(5, 5)), 0.95).half_width(), 0);
   EXPECT_EQ(made("s", "exact_match", ones(166, 400)).half_width, score.half_width);  // seeded
 }
 
@@ -264,6 +263,24 @@ config::PassRule rule(const std::string& metric) {
 TEST(Rules, GainsLossesAndFloors) {
   const std::vector<Score> base{made("triage", "exact_match", ones(166, 400)),
                                 made("wiki", "bits_per_byte", {0.8, 0.8})};
+// Wilson (1927): of 0 or n right the interval reaches z^2 / (n + z^2) inwards.
+TEST(Bootstrap, ItemsThatAllAgreeAreNotCertain) {
+  const double z = 1.959963984540054, of_100 = 100 * z * z / (100 + z * z);
+  for (const int right : {0, 100}) {
+    EXPECT_NEAR(made("s", "exact_match", ones(right, 100)).half_width, of_100, 1e-9);
+    EXPECT_NEAR(made("s", "multiple_choice", ones(right, 100)).half_width, of_100, 1e-9);
+  }
+  EXPECT_NEAR(bootstrap(made("s", "exact_match", ones(5, 5)), 0.99).half_width(), 57.025, 1e-3);  // z = 2.5758
+  EXPECT_GT(made("s", "exact_match", ones(1, 100)).half_width, 0);
+  EXPECT_EQ(made("s", "bits_per_byte", {2, 2, 2}).half_width, 0);  // no share
+  const auto some = made("s", "exact_match", ones(40, 100)), none = made("s", "exact_match", ones(0, 100));
+  EXPECT_NEAR(paired_bootstrap(some, some, 0.95).half_width(), of_100, 1e-9);  // the same answers
+  const auto reversed = paired_bootstrap(none, made("s", "exact_match", ones(100, 100)), 0.95);
+  EXPECT_NEAR(reversed.low, 100 - of_100, 1e-9);
+  EXPECT_EQ(print_table({{"base", {none}}}, {}, 0.95),
+            "set  role    metric         n  base\ns    domain  exact_match  100  0.0 ± 3.7\n");
+}
+
   const std::vector<Score> tuned{made("triage", "exact_match", ones(313, 400)),
                                  made("wiki", "bits_per_byte", {0.808, 0.808})};
   auto gain = rule("triage.exact_match"), loss = rule("wiki.bits_per_byte"), floor = rule("triage.exact_match");

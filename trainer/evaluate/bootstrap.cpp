@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <numbers>
+#include <optional>
 
 #include "core/error.h"
 #include "core/philox.h"
@@ -50,6 +52,27 @@ Interval percentiles(std::vector<double> values, double confidence) {
   return {at(tail), at(1 - tail)};
 }
 
+// z of a normal deviate that lies within +-z with this probability.
+double two_sided_z(double confidence) {
+  double low = 0, high = 40;  // erfc is 0 long before
+  for (int halving = 0; halving < 100; ++halving) {
+    const double middle = (low + high) / 2;
+    (std::erfc(middle / std::numbers::sqrt2) > 1 - confidence ? low : high) = middle;
+  }
+  return low;
+}
+
+// Items that all agree resample to themselves and would claim an interval of nothing. Wilson's interval (1927) of a
+// share that was 0 or n of n says how far off it may be; half_width() is how far it reaches from `value`.
+std::optional<Interval> unanimous(const std::string& metric, const std::vector<double>& items, double value,
+                                  double confidence) {
+  const bool alike = std::all_of(items.begin(), items.end(), [&](double item) { return item == items.front(); });
+  if (!in_points(metric) || items.empty() || !alike) return std::nullopt;
+  const double z = two_sided_z(confidence), n = static_cast<double>(items.size());
+  const double reach = 100 * z * z / (n + z * z);
+  return Interval{value - reach, value + reach};
+}
+
 }  // namespace
 
 bool in_points(const std::string& metric) { return metric == "exact_match" || metric == "multiple_choice"; }
@@ -63,6 +86,7 @@ double metric_value(const std::string& metric, double sum, double weight) {
 Interval bootstrap(const Score& score, double confidence) {
   std::vector<double> values;
   resample(score.item_sums.size(), [&](const auto& indices) { values.push_back(resampled_value(score, indices)); });
+  if (const auto wilson = unanimous(score.metric, score.item_sums, score.value, confidence)) return *wilson;
   return percentiles(std::move(values), confidence);
 }
 
@@ -72,6 +96,9 @@ Interval paired_bootstrap(const Score& base, const Score& tuned, double confiden
   }
   std::vector<double> values;
   resample(base.item_sums.size(), [&](const auto& indices) {
+  std::vector<double> changes;
+  for (size_t i = 0; i < base.item_sums.size(); ++i) changes.push_back(tuned.item_sums[i] - base.item_sums[i]);
+  if (const auto wilson = unanimous(base.metric, changes, tuned.value - base.value, confidence)) return *wilson;
     values.push_back(resampled_value(tuned, indices) - resampled_value(base, indices));
   });
   return percentiles(std::move(values), confidence);

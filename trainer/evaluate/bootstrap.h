@@ -1,4 +1,4 @@
-// Intervals by seeded bootstrap over items (Efron 1979; percentile form).
+// Intervals by seeded bootstrap over items (Efron 1979; percentile form); of a share whose items all agree, Wilson's.
 #pragma once
 
 #include <string>
