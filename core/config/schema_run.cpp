@@ -38,10 +38,11 @@ const std::vector<Key>& set_keys() {
        .bind = at<&S::fields>},
       {.address = "metric",
        .type = Type::word,
-       .meaning = "What is measured.",
+       .meaning = "What is measured; `multiple_choice_norm` takes the likelihood of a choice per byte (acc_norm), "
+                  "`multiple_choice` as it is, which prefers short ones.",
        .bind = at<&S::metric>,
        .required = true,
-       .words = "perplexity bits_per_byte answer_nll multiple_choice exact_match",
+       .words = "perplexity bits_per_byte answer_nll multiple_choice multiple_choice_norm exact_match",
        .later = "f1 rouge_l"},
       {.address = "role",
        .type = Type::word,

@@ -140,6 +140,34 @@ TEST_F(SetsTest, MultipleChoiceTakesTheLikeliest) {
   EXPECT_THAT(refusal(wrong), HasSubstr("none of the 2 choices"));
 }
 
+TEST_F(SetsTest, MultipleChoiceByByteDoesNotPreferShortChoices) {
+  const std::vector<std::string> choices{"a", "abcd", "\xea\xb0\x80"};  // the last: 3 bytes
+  std::string lines;
+  int by_sum = 0, by_byte = 0;
+  for (int i = 0; i < 12; ++i) {
+    const std::string question = "q" + std::to_string(i);
+    std::vector<double> sums, means;
+    for (const auto& choice : choices) {
+      std::vector<int32_t> context;
+      for (const char c : question + "\n" + choice) context.push_back(static_cast<unsigned char>(c));
+      const double end = -FakeEngine::logprob(context, 256);
+      sums.push_back(answer_nats(question, choice));
+      means.push_back((sums.back() - end) / static_cast<double>(choice.size()));
+    }
+    const auto least = [](const auto& values) {
+      return std::min_element(values.begin(), values.end()) - values.begin();
+    };
+    by_sum += least(sums) == 1;
+    by_byte += least(means) == 1;
+    lines += "{\"prompt\":\"" + question + "\",\"completion\":\"abcd\",\"choices\":[\"a\",\"abcd\",\"" + choices[2] +
+             "\"]}\n";
+  }
+  ASSERT_GT(by_byte, by_sum);
+  EXPECT_NEAR(score(set("multiple_choice", "prompt_completion", lines)).value, 100.0 * by_sum / 12, 1e-9);
+  EXPECT_NEAR(score(set("multiple_choice_norm", "prompt_completion", lines)).value, 100.0 * by_byte / 12, 1e-9);
+  EXPECT_TRUE(larger_is_better("multiple_choice_norm"));
+}
+
 TEST_F(SetsTest, ExactMatchComparesNormalisedAnswers) {
   const auto result =
       score(set("exact_match", "prompt_completion",
@@ -235,6 +263,24 @@ TEST(Bootstrap, AgreesWithTheNormalApproximation) {
   EXPECT_EQ(made("s", "exact_match", ones(166, 400)).half_width, score.half_width);  // seeded
 }
 
+// Wilson (1927): of 0 or n right the interval reaches z^2 / (n + z^2) inwards.
+TEST(Bootstrap, ItemsThatAllAgreeAreNotCertain) {
+  const double z = 1.959963984540054, of_100 = 100 * z * z / (100 + z * z);
+  for (const int right : {0, 100}) {
+    EXPECT_NEAR(made("s", "exact_match", ones(right, 100)).half_width, of_100, 1e-9);
+    EXPECT_NEAR(made("s", "multiple_choice", ones(right, 100)).half_width, of_100, 1e-9);
+  }
+  EXPECT_NEAR(bootstrap(made("s", "exact_match", ones(5, 5)), 0.99).half_width(), 57.025, 1e-3);  // z = 2.5758
+  EXPECT_GT(made("s", "exact_match", ones(1, 100)).half_width, 0);
+  EXPECT_EQ(made("s", "bits_per_byte", {2, 2, 2}).half_width, 0);  // no share
+  const auto some = made("s", "exact_match", ones(40, 100)), none = made("s", "exact_match", ones(0, 100));
+  EXPECT_NEAR(paired_bootstrap(some, some, 0.95).half_width(), of_100, 1e-9);  // the same answers
+  const auto reversed = paired_bootstrap(none, made("s", "exact_match", ones(100, 100)), 0.95);
+  EXPECT_NEAR(reversed.low, 100 - of_100, 1e-9);
+  EXPECT_EQ(print_table({{"base", {none}}}, {}, 0.95),
+            "set  role    metric         n  base\ns    domain  exact_match  100  0.0 ± 3.7\n");
+}
+
 TEST(Bootstrap, PairsMakeTheDifferenceSharper) {
   const auto base = made("s", "exact_match", ones(200, 400)), tuned = made("s", "exact_match", ones(240, 400));
   const double paired = paired_bootstrap(base, tuned, 0.95).half_width();
@@ -263,24 +309,6 @@ config::PassRule rule(const std::string& metric) {
 TEST(Rules, GainsLossesAndFloors) {
   const std::vector<Score> base{made("triage", "exact_match", ones(166, 400)),
                                 made("wiki", "bits_per_byte", {0.8, 0.8})};
-// Wilson (1927): of 0 or n right the interval reaches z^2 / (n + z^2) inwards.
-TEST(Bootstrap, ItemsThatAllAgreeAreNotCertain) {
-  const double z = 1.959963984540054, of_100 = 100 * z * z / (100 + z * z);
-  for (const int right : {0, 100}) {
-    EXPECT_NEAR(made("s", "exact_match", ones(right, 100)).half_width, of_100, 1e-9);
-    EXPECT_NEAR(made("s", "multiple_choice", ones(right, 100)).half_width, of_100, 1e-9);
-  }
-  EXPECT_NEAR(bootstrap(made("s", "exact_match", ones(5, 5)), 0.99).half_width(), 57.025, 1e-3);  // z = 2.5758
-  EXPECT_GT(made("s", "exact_match", ones(1, 100)).half_width, 0);
-  EXPECT_EQ(made("s", "bits_per_byte", {2, 2, 2}).half_width, 0);  // no share
-  const auto some = made("s", "exact_match", ones(40, 100)), none = made("s", "exact_match", ones(0, 100));
-  EXPECT_NEAR(paired_bootstrap(some, some, 0.95).half_width(), of_100, 1e-9);  // the same answers
-  const auto reversed = paired_bootstrap(none, made("s", "exact_match", ones(100, 100)), 0.95);
-  EXPECT_NEAR(reversed.low, 100 - of_100, 1e-9);
-  EXPECT_EQ(print_table({{"base", {none}}}, {}, 0.95),
-            "set  role    metric         n  base\ns    domain  exact_match  100  0.0 ± 3.7\n");
-}
-
   const std::vector<Score> tuned{made("triage", "exact_match", ones(313, 400)),
                                  made("wiki", "bits_per_byte", {0.808, 0.808})};
   auto gain = rule("triage.exact_match"), loss = rule("wiki.bits_per_byte"), floor = rule("triage.exact_match");

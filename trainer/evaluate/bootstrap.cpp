@@ -75,7 +75,9 @@ std::optional<Interval> unanimous(const std::string& metric, const std::vector<d
 
 }  // namespace
 
-bool in_points(const std::string& metric) { return metric == "exact_match" || metric == "multiple_choice"; }
+bool is_choice(const std::string& metric) { return metric == "multiple_choice" || metric == "multiple_choice_norm"; }
+
+bool in_points(const std::string& metric) { return metric == "exact_match" || is_choice(metric); }
 
 double metric_value(const std::string& metric, double sum, double weight) {
   const double mean = weight > 0 ? sum / weight : 0;
@@ -84,9 +86,9 @@ double metric_value(const std::string& metric, double sum, double weight) {
 }
 
 Interval bootstrap(const Score& score, double confidence) {
+  if (const auto wilson = unanimous(score.metric, score.item_sums, score.value, confidence)) return *wilson;
   std::vector<double> values;
   resample(score.item_sums.size(), [&](const auto& indices) { values.push_back(resampled_value(score, indices)); });
-  if (const auto wilson = unanimous(score.metric, score.item_sums, score.value, confidence)) return *wilson;
   return percentiles(std::move(values), confidence);
 }
 
@@ -94,11 +96,11 @@ Interval paired_bootstrap(const Score& base, const Score& tuned, double confiden
   if (base.metric != tuned.metric || base.item_sums.size() != tuned.item_sums.size()) {
     fail_input(base.name, "the two models were not scored on the same items with the same metric");
   }
-  std::vector<double> values;
-  resample(base.item_sums.size(), [&](const auto& indices) {
   std::vector<double> changes;
   for (size_t i = 0; i < base.item_sums.size(); ++i) changes.push_back(tuned.item_sums[i] - base.item_sums[i]);
   if (const auto wilson = unanimous(base.metric, changes, tuned.value - base.value, confidence)) return *wilson;
+  std::vector<double> values;
+  resample(base.item_sums.size(), [&](const auto& indices) {
     values.push_back(resampled_value(tuned, indices) - resampled_value(base, indices));
   });
   return percentiles(std::move(values), confidence);

@@ -14,6 +14,7 @@ struct Interval {
 
 // The metric from the sum of item sums and the sum of item weights.
 double metric_value(const std::string& metric, double sum, double weight);
+bool is_choice(const std::string& metric);  // a choice out of several by likelihood
 bool in_points(const std::string& metric);  // a share of items, 0 to 100
 
 Interval bootstrap(const Score&, double confidence);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/error.h"
+#include "trainer/evaluate/bootstrap.h"
 #include "trainer/generate/prompt.h"
 
 namespace plumb::evaluate {
@@ -149,7 +150,7 @@ std::vector<Question> read_questions(const config::EvalSet& set) {
   const auto records = read_records(set);
   std::vector<Question> questions;
   for (const auto& record : records) questions.push_back(to_question(record));
-  if (set.metric == "multiple_choice") add_choices(set, records, questions);
+  if (is_choice(set.metric)) add_choices(set, records, questions);
   add_shots(set, questions);
   return questions;
 }
@@ -165,6 +166,12 @@ Sequence answered(const Question& question, const std::string& answer, const Rea
   auto sample = data::make_sample(record, "messages", reader.tokenizer, reader.chat, "last_answer",
                                   data::SpecialInText::text, nullptr);
   return {std::move(sample.ids), std::move(sample.weight)};
+}
+
+// The end token has no bytes to divide its likelihood by.
+void leave_out_end(Sequence& sequence) {
+  const auto end = std::find_if(sequence.weight.rbegin(), sequence.weight.rend(), [](float w) { return w != 0; });
+  if (end != sequence.weight.rend()) *end = 0;
 }
 
 // ids of a document with weight 1 on every token of the text that has one before it; `bytes` of those tokens.
@@ -229,9 +236,10 @@ void prepare_answers(const config::EvalSet& set, const Reader& reader, Prepared&
   for (const auto& question : prepared.questions) {
     const std::vector<std::string> only{question.answer};
     int64_t longest = 0;
-    for (const auto& answer : set.metric == "multiple_choice" ? question.choices : only) {
+    for (const auto& answer : is_choice(set.metric) ? question.choices : only) {
       prepared.sequences.push_back(answered(question, answer, reader));
       longest = std::max(longest, static_cast<int64_t>(prepared.sequences.back().ids.size()));
+      if (set.metric == "multiple_choice_norm") leave_out_end(prepared.sequences.back());
     }
     tokens.push_back(longest);
   }
@@ -248,9 +256,9 @@ Prepared prepare(const config::EvalSet& set, const Reader& reader) {
     prepare_text(set, reader, prepared);
     return prepared;
   }
-  if (set.metric != "answer_nll" && set.metric != "multiple_choice" && set.metric != "exact_match") {
+  if (set.metric != "answer_nll" && !is_choice(set.metric) && set.metric != "exact_match") {
     fail_input("eval.sets." + set.name, "unknown metric \"" + set.metric + "\"",
-               "perplexity bits_per_byte answer_nll multiple_choice exact_match");
+               "perplexity bits_per_byte answer_nll multiple_choice multiple_choice_norm exact_match");
   }
   if (set.format == "text") {
     fail_input("eval.sets." + set.name, set.metric + " needs questions and answers, found format: text",

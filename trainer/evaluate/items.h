@@ -14,7 +14,7 @@ namespace plumb::evaluate {
 struct Question {
   std::vector<data::Message> prompt;
   std::string answer, where;
-  std::vector<std::string> choices;  // multiple_choice only
+  std::vector<std::string> choices;  // of a choice only
   size_t right = 0;
 };
 
@@ -28,7 +28,7 @@ std::vector<Question> read_questions(const config::EvalSet&);
 // A set ready to be scored: sequences whose likelihood counts, or (exact_match) prompts that are to be answered.
 struct Prepared {
   std::vector<Question> questions;  // none of running text
-  std::vector<Sequence> sequences;  // a document, or an answer each; multiple_choice: every choice in turn
+  std::vector<Sequence> sequences;  // a document, or an answer each; of a choice: every one in turn
   std::vector<double> bytes;        // running text: of the predicted tokens of each sequence
   std::vector<std::vector<int32_t>> prompts;
   SetSize size;

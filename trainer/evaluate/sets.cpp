@@ -40,9 +40,17 @@ void score_answers(const Prepared& prepared, const Subject& subject, Score& scor
   }
 }
 
-// The choice with the largest probability, its end token included, is the model's answer; the first of equals.
+// The choice with the largest probability, its end token included, is the model's answer; the first of equals. A sum
+// over fewer tokens is larger, so that short choices win: multiple_choice_norm is the mean over the bytes of a choice,
+// which lm-evaluation-harness calls acc_norm.
 void score_choices(const Prepared& prepared, const Subject& subject, Score& score) {
-  const auto sums = log_likelihoods(subject.engine, subject.ranks, prepared.sequences);
+  auto sums = log_likelihoods(subject.engine, subject.ranks, prepared.sequences);
+  if (score.metric == "multiple_choice_norm") {
+    auto sum = sums.begin();
+    for (const auto& question : prepared.questions) {
+      for (const auto& choice : question.choices) *sum++ /= static_cast<double>(std::max<size_t>(choice.size(), 1));
+    }
+  }
   auto next = sums.begin();
   for (const auto& question : prepared.questions) {
     const auto end = next + static_cast<int64_t>(question.choices.size());
@@ -120,8 +128,9 @@ bool larger_is_better(const std::string& metric) {
   for (const char* known : {"perplexity", "bits_per_byte", "answer_nll", "loss"}) {
     if (metric == known) return false;
   }
-  fail_input("eval", "unknown metric \"" + metric + "\"",
-             "perplexity bits_per_byte answer_nll multiple_choice exact_match, and validation.loss");
+  fail_input(
+      "eval", "unknown metric \"" + metric + "\"",
+      "perplexity bits_per_byte answer_nll multiple_choice multiple_choice_norm exact_match, and validation.loss");
 }
 
 Score evaluate_set(const config::EvalSet& set, const Subject& subject, double confidence) {
@@ -136,7 +145,7 @@ Score evaluate_set(const config::EvalSet& set, const Subject& subject, double co
     score_text(prepared, subject, score);
   } else if (!prepared.prompts.empty()) {
     score_exact_match(prepared, subject, score);
-  } else if (set.metric == "multiple_choice") {
+  } else if (is_choice(set.metric)) {
     score_choices(prepared, subject, score);
   } else {
     score_answers(prepared, subject, score);

@@ -15,7 +15,8 @@
 
 namespace plumb::evaluate {
 
-// exact_match and multiple_choice: yes; perplexity, bits_per_byte, answer_nll, loss: no. Unknown: Error(bad_input).
+// exact_match, multiple_choice and multiple_choice_norm: yes; perplexity, bits_per_byte, answer_nll, loss: no. Unknown:
+// Error(bad_input).
 bool larger_is_better(const std::string& metric);
 
 // The model under test with all that its answers depend on.
@@ -48,7 +49,7 @@ struct SetSize {
 SetSize check_set(const config::EvalSet&, const Reader&);
 
 // One set's result. Per-item values make paired intervals possible; an item's share in the mean is its weight (bytes or
-// tokens for text metrics, 1 otherwise). value: exact_match and multiple_choice in points (0..100).
+// tokens for text metrics, 1 otherwise). value: shares of items in points (0..100).
 struct Score {
   std::string name, role, metric;
   int64_t n = 0;
