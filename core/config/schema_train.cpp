@@ -44,8 +44,8 @@ std::vector<Key> length_and_batch() {
       {.address = "train.micro_batch_size",
        .type = Type::integer,
        .fallback = "auto",
-       .meaning = "Sequences per rank and forward pass; `auto` is the largest the memory estimate allows, up to 16,384 "
-                  "positions.",
+       .meaning = "Sequences per rank and forward pass; `auto` is the largest the memory estimate allows, on a CPU up "
+                  "to 16,384 positions.",
        .bind = at<&C::train, &T::micro_batch_size>,
        .may_be_auto = true,
        .pace = true,

@@ -65,14 +65,15 @@ int choose_zero(const config::Config& config, const parallel::MeshShape& mesh, e
   return 3;
 }
 
-int64_t choose_micro_batch(const config::Config& config, const parallel::MeshShape& mesh,
+int64_t choose_micro_batch(const config::Config& config, const Place& place, const parallel::MeshShape& mesh,
                            const engine::EngineOptions& options, int64_t limit, const Remembered& remembered) {
   if (config.train.micro_batch_size) return *config.train.micro_batch_size;
   if (remembered.run && remembered.same_ranks && remembered.run->config.train.micro_batch_size) {
     return *remembered.run->config.train.micro_batch_size;
   }
   const int64_t largest = engine::largest_micro_batch(options, mesh.shard, limit, local_rows(config, mesh));
-  // More positions than that make no GEMM faster, and a processor gains nothing from activations out of its caches.
+  if (place.device.is_cuda()) return std::max<int64_t>(1, largest);
+  // More positions than that make no GEMM of a CPU faster, and it gains nothing from activations out of its caches.
   const int64_t useful = std::max<int64_t>(1, 16384 / options.sequence_length);
   return std::max<int64_t>(1, std::min(largest, useful));
 }
@@ -134,7 +135,7 @@ Choices decide(config::Loaded& loaded, const FolderState& run, const Place& plac
   choices.precision = choose_precision(loaded, remembered, place);
   auto options = engine_options(config, spec, trained, choices);
   options.zero = choices.zero = choose_zero(config, mesh, options, choices.memory_limit, remembered);
-  choices.micro_batch_size = choose_micro_batch(config, mesh, options, choices.memory_limit, remembered);
+  choices.micro_batch_size = choose_micro_batch(config, place, mesh, options, choices.memory_limit, remembered);
   options.micro_batch_size = choices.micro_batch_size;
   const int64_t rows = local_rows(config, mesh);
   choices.memory = engine::plan_memory(
