@@ -249,12 +249,11 @@ TokenizerPtr VocabularyExtender::State::write(const std::vector<Join>& joins, co
     else
       merges.push_back({left, right});
   }
-  const auto name = [&](std::optional<int32_t> id) {
-    if (!id) return std::string();
-    return dynamic_cast<const FileTokenizer&>(*base).token_text(*id);
-  };
+  const auto& file = dynamic_cast<const FileTokenizer&>(*base);
+  const auto name = [&](std::optional<int32_t> id) { return id ? file.token_text(*id) : std::string(); };
   const SpecialTokens specials{.bos = name(base->bos()), .eos = name(base->eos()), .pad = name(base->pad())};
-  return tokenizer_of_json(json.dump(), "tokenizer.json", specials, UsualNames::none, "tokenizer.extend");
+  return tokenizer_of_json(json.dump(), "tokenizer.json", specials, UsualNames::none, "tokenizer.extend",
+                           file.other_roles());
 }
 
 }  // namespace plumb::data

@@ -28,6 +28,9 @@ void take_named(const nlohmann::ordered_json& json, const std::string& file, Bes
   take(beside.named.bos, "bos_token");
   take(beside.named.eos, "eos_token");
   take(beside.named.pad, "pad_token");
+  for (const char* key : {"unk_token", "sep_token", "cls_token", "mask_token"}) {
+    if (!token_text(config, key).empty() && !beside.other_roles.contains(key)) beside.other_roles[key] = json.at(key);
+  }
   beside.says_eos = beside.says_eos || json.contains("eos_token");
   if (const auto add = config.find("add_bos_token")) beside.add_bos = add->boolean();
   if (const auto add = config.find("add_eos_token")) beside.add_eos = add->boolean();
@@ -77,7 +80,9 @@ TokenizerPtr load_tokenizer(const fs::path& file_or_folder, const SpecialTokens&
   const size_t first = bytes.find_first_not_of(" \t\r\n");
   const bool json = file.extension() == ".json" ||
                     (file.extension() != ".model" && first != std::string::npos && bytes[first] == '{');
-  if (json) return tokenizer_of_json(std::move(bytes), file.string(), beside.named, usual_names(beside), file.string());
+  if (json)
+    return tokenizer_of_json(std::move(bytes), file.string(), beside.named, usual_names(beside), file.string(),
+                             beside.other_roles);
   if (looks_like_tiktoken(bytes)) return load_tiktoken(file, bytes, beside);
   return load_sentencepiece(file, bytes, beside);
 }
@@ -94,7 +99,7 @@ TokenizerPtr tokenizer_of_files(const std::map<std::string, std::string>& files,
   }
   if (model != files.end()) return load_sentencepiece(place("tokenizer.model"), model->second, beside);
   return tokenizer_of_json(json->second, place("tokenizer.json"), beside.named, usual_names(beside),
-                           place("tokenizer.json"));
+                           place("tokenizer.json"), beside.other_roles);
 }
 
 }  // namespace plumb::data

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -16,6 +17,7 @@ namespace plumb::data {
 struct BesideFile {
   SpecialTokens named;
   std::optional<bool> add_bos, add_eos;
+  nlohmann::ordered_json other_roles = nlohmann::ordered_json::object();  // of FileTokenizer
   bool configured = false, says_eos = false;  // a file was there; it says which token is eos, or that none is
 };
 

@@ -12,9 +12,18 @@ namespace {
 
 constexpr const char* kModel = "tokenizer.model";
 
+// The class of transformers that reads what is written. Without a tokenizer.json it converts the .model file itself:
+// LlamaTokenizer (4 and 5) as BPE, whatever the model is; SentencePieceBackend (5) asks `sentencepiece`, but puts no
+// bos in front.
+const char* class_of(const SentencePieceTokenizer* pieces) {
+  if (!pieces || pieces->has_json()) return "PreTrainedTokenizerFast";
+  return pieces->is_bpe() ? "LlamaTokenizer" : "SentencePieceBackend";
+}
+
 nlohmann::ordered_json config_of(const Tokenizer& tokenizer) {
   nlohmann::ordered_json config;
-  config["tokenizer_class"] = "PreTrainedTokenizerFast";
+  const auto* pieces = dynamic_cast<const SentencePieceTokenizer*>(&tokenizer);
+  config["tokenizer_class"] = class_of(pieces);
   const auto* file = dynamic_cast<const FileTokenizer*>(&tokenizer);
   if (!file) fail_internal("save_tokenizer: not a tokenizer of this library");
   const auto name = [&](const char* key, std::optional<int32_t> id) {
@@ -24,11 +33,16 @@ nlohmann::ordered_json config_of(const Tokenizer& tokenizer) {
   config["eos_token"] = nullptr;  // said in any case: where nothing is said of it, it has its usual name
   name("eos_token", tokenizer.eos());
   name("pad_token", tokenizer.pad());
+  if (pieces) config["unk_token"] = pieces->token_text(pieces->unknown());
+  config.update(file->other_roles());
   config["add_bos_token"] = file->adds_bos();
   config["add_eos_token"] = file->adds_eos();
   config["clean_up_tokenization_spaces"] = false;
+  if (!pieces) return config;
   // A SentencePiece model stays what it is; a tokenizer.json beside it is for those that read no other.
-  if (dynamic_cast<const SentencePieceTokenizer*>(&tokenizer)) config["plumb_tokenizer_file"] = kModel;
+  config["plumb_tokenizer_file"] = kModel;
+  // LlamaTokenizer's earlier conversion puts a space behind each special token; the other class reads the model whole.
+  config["legacy"] = !pieces->is_bpe();
   return config;
 }
 

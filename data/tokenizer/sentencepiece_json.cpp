@@ -166,7 +166,9 @@ TokenizerPtr load_sentencepiece(const std::filesystem::path& path, const std::st
   named.add_bos = beside.add_bos.value_or(file.kind == Kind::bpe);
   named.add_eos = beside.add_eos.value_or(false);
   std::string json = sentencepiece_json(file);
-  return std::make_shared<SentencePieceTokenizer>(std::move(file), named, std::move(json), bytes);
+  const auto tokenizer = std::make_shared<SentencePieceTokenizer>(std::move(file), named, std::move(json), bytes);
+  tokenizer->keep_roles(beside.other_roles);
+  return tokenizer;
 }
 
 }  // namespace plumb::data

@@ -42,6 +42,8 @@ class SentencePieceTokenizer final : public FileTokenizer {
   bool adds_bos() const override { return named_.bos && named_.add_bos; }
   bool adds_eos() const override { return named_.eos && named_.add_eos; }
   bool has_json() const { return !json_.empty(); }
+  bool is_bpe() const { return file_.kind == SentencePieceFile::Kind::bpe; }
+  int32_t unknown() const { return file_.unknown; }
   const std::string& model_bytes() const { return bytes_; }
 
   std::string normalize(std::string_view text) const;

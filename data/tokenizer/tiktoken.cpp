@@ -271,7 +271,8 @@ TokenizerPtr load_tiktoken(const std::filesystem::path& file, const std::string&
         fmt::format("a file of ranks does not hold its pattern: write {} with \"pattern\" and \"special_tokens\"",
                     sidecar.filename().string()));
   return tokenizer_of_json(tiktoken_json(encoding, file.string()), file.string(), beside.named,
-                           beside.named.eos.empty() ? UsualNames::all : UsualNames::none, file.string());
+                           beside.named.eos.empty() ? UsualNames::all : UsualNames::none, file.string(),
+                           beside.other_roles);
 }
 
 }  // namespace plumb::data

@@ -173,7 +173,7 @@ PipelineParts read_pipeline(const JsonPlace& root) {
 }
 
 TokenizerPtr tokenizer_of_json(std::string text, const std::string& file, const SpecialTokens& specials,
-                               UsualNames usual, const std::string& where) {
+                               UsualNames usual, const std::string& where, const nlohmann::ordered_json& roles) {
   const auto json = core::parse_json(text, file);
   const JsonPlace root(json, file);
   root.object();
@@ -187,11 +187,15 @@ TokenizerPtr tokenizer_of_json(std::string text, const std::string& file, const 
   if (has_fast_form(root)) {
     TokenizerParts parts = read_fast(root);
     finish(parts, [&](std::string_view token) { return parts.model->id(token); });
-    return std::make_shared<BpeTokenizer>(std::move(parts));
+    const auto tokenizer = std::make_shared<BpeTokenizer>(std::move(parts));
+    tokenizer->keep_roles(roles);
+    return tokenizer;
   }
   PipelineParts parts = read_pipeline(root);
   finish(parts, [&](std::string_view token) { return parts.model->vocabulary().id(token); });
-  return std::make_shared<PipelineTokenizer>(std::move(parts));
+  const auto tokenizer = std::make_shared<PipelineTokenizer>(std::move(parts));
+  tokenizer->keep_roles(roles);
+  return tokenizer;
 }
 
 }  // namespace plumb::data

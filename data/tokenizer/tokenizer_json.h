@@ -16,9 +16,10 @@ namespace plumb::data {
 // Which of bos, eos and pad, where `specials` leaves them out, are the tokens that published tokenizers call so. The
 // tokenizer_config.json of GPT-2 says nothing of them, and its class in transformers knows the end of a text alone.
 enum class UsualNames { none, eos, all };
-// `file` stands for the text in messages. A text that is no token is an Error at `where`.
+// `file` stands for the text in messages. A text that is no token is an Error at `where`. `roles`: for keep_roles.
 TokenizerPtr tokenizer_of_json(std::string text, const std::string& file, const SpecialTokens& specials,
-                               UsualNames usual, const std::string& where);
+                               UsualNames usual, const std::string& where,
+                               const nlohmann::ordered_json& roles = nlohmann::ordered_json::object());
 
 // Its parts (one function a component, so that a new kind is one more case).
 bool has_fast_form(const JsonPlace& root);

@@ -75,6 +75,9 @@ TEST_F(ModelFileTest, SentencePieceWhiteSpace) {
 TEST_F(ModelFileTest, SavedModelsStayWhatTheyAre) {
   const auto tokenizer = load_tokenizer(write(bpe(), "tokenizer.model"));
   save_tokenizer(*tokenizer, folder_ / "saved");
+  const auto config = core::read_text(folder_ / "saved/tokenizer_config.json");
+  EXPECT_THAT(config, HasSubstr("\"tokenizer_class\": \"PreTrainedTokenizerFast\""));  // there is a tokenizer.json
+  EXPECT_THAT(config, HasSubstr("\"unk_token\": \"<unk>\""));
   const auto again = load_tokenizer(folder_ / "saved");
   EXPECT_EQ(again->digest(), tokenizer->digest());
   EXPECT_EQ(tokenizer_of_files(tokenizer_files(*tokenizer), "kept")->digest(), tokenizer->digest());
@@ -91,6 +94,9 @@ TEST_F(ModelFileTest, ADatasetKeepsAModelThatHasNoEqual) {
   names.eos = "b";
   const auto tokenizer = load_tokenizer(write(twice, "tokenizer.model"), names);
   EXPECT_THROW(tokenizer->json(), Error);
+  save_tokenizer(*tokenizer, folder_ / "saved");
+  EXPECT_THAT(core::read_text(folder_ / "saved/tokenizer_config.json"),
+              HasSubstr("\"tokenizer_class\": \"LlamaTokenizer\""));
   write("a text of a and b, abba", "a.txt");
   BuildRequest ask;
   ask.sources.emplace_back();

@@ -257,6 +257,28 @@ TEST_F(TokenizerJsonTest, SavedConfig) {
   EXPECT_EQ(load_tokenizer(folder_ / "saved")->digest(), tokenizer->digest());
 }
 
+// What tokenizer_config.json names for others is written as it was read, the attributes of a token included.
+TEST_F(TokenizerJsonTest, OtherRolesAreKept) {
+  auto json = bpe_json({});
+  json["added_tokens"] = {added(256, "<mask>", true), added(257, "</s>", true), added(258, "[SEP]", true)};
+  const Json mask = {{"__type", "AddedToken"}, {"content", "<mask>"}, {"lstrip", true}};
+  const Json given = {{"mask_token", mask}, {"unk_token", "</s>"}, {"eos_token", "</s>"}, {"cls_token", "[CLS]"}};
+  write(given.dump(), "tokenizer_config.json");
+  write(R"({"sep_token": "[SEP]", "unk_token": "[SEP]"})", "special_tokens_map.json");
+  const auto tokenizer = load(json);
+  save_tokenizer(*tokenizer, folder_ / "saved");
+  const auto config = Json::parse(core::read_text(folder_ / "saved/tokenizer_config.json"));
+  EXPECT_EQ(config["mask_token"], mask);
+  EXPECT_EQ(config["unk_token"], "</s>");  // of the file that is asked first
+  EXPECT_EQ(config["sep_token"], "[SEP]");
+  EXPECT_FALSE(config.contains("cls_token"));  // no token of the file
+  std::filesystem::remove(folder_ / "tokenizer_config.json");
+  std::filesystem::remove(folder_ / "special_tokens_map.json");
+  EXPECT_EQ(load(json)->digest(), tokenizer->digest());  // they decide no id
+  write(R"({"unk_token": 3})", "tokenizer_config.json");
+  EXPECT_THAT(refusal([](Json&) {}), HasSubstr("tokenizer_config.json: unk_token: error: expected a string, found 3"));
+}
+
 TEST_F(TokenizerJsonTest, OtherPatterns) {
   auto json = bpe_json({"a b"});
   json["pre_tokenizer"] = {

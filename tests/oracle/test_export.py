@@ -1,5 +1,6 @@
 """Exported folders against transformers and PEFT: same logits, same greedy tokens, same bytes the second time."""
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
-from support import ENVIRONMENT, PLUMB, RunFolder  # noqa: E402
+from support import ENVIRONMENT, PLUMB, RunFolder, make_text  # noqa: E402
 
 EOS = "<|endoftext|>"
 
@@ -27,14 +28,14 @@ def byte_tokenizer():
     return tokenizer
 
 
-def make_folder(folder, tied, scaled, seed=0):
+def make_folder(folder, tied, scaled, seed=0, vocabulary=257):
     """A random-weight Llama made by transformers; weights large enough that logits tell positions apart."""
     torch.manual_seed(seed)
     rope = {"rope_type": "default", "rope_theta": 10000.0}
     if scaled:
         rope = {"rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0,
                 "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
-    config = LlamaConfig(vocab_size=257, hidden_size=64, intermediate_size=112, num_hidden_layers=3, num_attention_heads=4,
+    config = LlamaConfig(vocab_size=vocabulary, hidden_size=64, intermediate_size=112, num_hidden_layers=3, num_attention_heads=4,
                          num_key_value_heads=2, head_dim=24 if scaled else 16, max_position_embeddings=256,
                          tie_word_embeddings=tied, rope_parameters=rope, rms_norm_eps=1e-5, bos_token_id=None,
                          eos_token_id=256, pad_token_id=None)
@@ -170,6 +171,72 @@ class Export(ExportChecks):
         self.assertEqual(done.returncode, 2)
         self.assertIn("model.safetensors", done.stderr)
         self.assertFalse((self.folder / "out").exists())
+
+
+class SpecialTokens(ExportChecks):
+    """What tokenizer_config.json names beside bos, eos and pad, and SentencePiece models that no tokenizer.json is equal to."""
+
+    def test_other_roles_come_back(self):
+        make_folder(self.folder / "m", tied=True, scaled=False, vocabulary=264)
+        tokenizer = byte_tokenizer()
+        mask = AddedToken("<mask>", special=True, lstrip=True)
+        tokenizer.add_special_tokens([mask, AddedToken("[SEP]", special=True), AddedToken("[UNK]", special=True)])
+        tokenizer.save(str(self.folder / "m/tokenizer.json"))
+        (self.folder / "m/tokenizer_config.json").write_text(json.dumps({
+            "tokenizer_class": "PreTrainedTokenizerFast", "eos_token": EOS, "unk_token": "[UNK]", "sep_token": "[SEP]",
+            "mask_token": {"__type": "AddedToken", "content": "<mask>", "lstrip": True, "rstrip": False, "normalized": False,
+                           "single_word": False, "special": True}}))
+        self.export(self.folder / "m", "out", "--dtype", "fp32")
+        before, after = (AutoTokenizer.from_pretrained(self.folder / name) for name in ("m", "out"))
+        for role in ("unk_token", "sep_token", "mask_token", "cls_token", "bos_token", "eos_token", "pad_token"):
+            self.assertEqual(getattr(after, role), getattr(before, role), role)
+        self.assertEqual((after.unk_token, after.sep_token, after.mask_token), ("[UNK]", "[SEP]", "<mask>"))
+        text = "the king <mask> holds[SEP] a rose"
+        self.assertEqual(after.encode(text), before.encode(text))
+        self.assertEqual(after.encode(text), tokenizer.encode(text).ids)
+        self.export(self.folder / "out", "again", "--dtype", "fp32")
+        self.assertEqual(digests(self.folder / "out"), digests(self.folder / "again"))
+
+    def test_a_role_that_is_no_token_does_not_grow_the_vocabulary(self):
+        make_folder(self.folder / "m", tied=True, scaled=False)
+        config = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": EOS, "cls_token": "[CLS]", "unk_token": EOS}
+        (self.folder / "m/tokenizer_config.json").write_text(json.dumps(config))
+        self.export(self.folder / "m", "out", "--dtype", "fp32")
+        after = AutoTokenizer.from_pretrained(self.folder / "out")
+        self.assertEqual((len(after), after.unk_token, after.cls_token), (257, EOS, None))
+
+    def sentencepiece_model(self, **options):
+        import sentencepiece
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(make_text().split(".")), model_writer=model, minloglevel=2, hard_vocab_limit=False,
+            num_threads=1, vocab_size=320, byte_fallback=True, user_defined_symbols=["<|x|>"], **options)
+        (self.folder / "tokenizer.model").write_bytes(model.getvalue())
+        self.plumb("train", self.config(steps=1), "tokenizer.type=file", "tokenizer.path=tokenizer.model")
+        self.export(self.folder / "run", "out")
+        names = {path.name for path in (self.folder / "out").iterdir()}
+        self.assertIn("tokenizer.model", names)
+        self.assertNotIn("tokenizer.json", names)
+        return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+
+    def check_ids(self, theirs, name):
+        after = AutoTokenizer.from_pretrained(self.folder / "out")
+        self.assertEqual((type(after).__name__, after.unk_token, len(after)), (name, "<unk>", theirs.get_piece_size()))
+        for text in ("the king <|x|> holds a crown", "x<|x|>y", "나는 the sea", "a  b"):
+            self.assertEqual(after.encode(text, add_special_tokens=False), theirs.encode(text), text)
+
+    def test_unigram_without_an_equal_json(self):
+        self.check_ids(self.sentencepiece_model(model_type="unigram"), "SentencePieceBackend")
+
+    def test_bpe_without_an_equal_json(self):
+        theirs = self.sentencepiece_model(model_type="bpe", normalization_rule_name="identity", remove_extra_whitespaces=False)
+        config = json.loads((self.folder / "out/tokenizer_config.json").read_text())
+        self.assertEqual((config["tokenizer_class"], config["unk_token"]), ("LlamaTokenizer", "<unk>"))
+        try:
+            import google.protobuf  # noqa: F401
+        except ImportError:
+            self.skipTest("transformers reads tokenizer.model as BPE with protobuf, which is not installed")
+        self.check_ids(theirs, "LlamaTokenizer")
 
 
 LORA = """
