@@ -11,6 +11,7 @@
 #include "core/config/cross_rules.h"
 #include "core/config/overrides.h"
 #include "core/config/reader.h"
+#include "core/config/utf8.h"
 #include "core/config/values.h"
 #include "core/files.h"
 
@@ -97,6 +98,17 @@ std::string missing_hint(const PathUse& use) {
   return from_file ? "a relative path counts from the folder of the file it stands in" : "";
 }
 
+// Paths stand in manifests and checkpoints, which are JSON.
+void check_utf8(const fs::path& folder, const std::string& name) {
+  const std::string text = folder.string();
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = utf8_length(text, at);
+    if (length == 0)
+      fail_input(name, "expected a folder whose name is UTF-8, found other bytes in its path", "rename it");
+    at += length;
+  }
+}
+
 }  // namespace
 
 Loaded load_config_text(const std::string& yaml, const std::string& name, const fs::path& base_folder,
@@ -109,6 +121,7 @@ Loaded load_config_text(const std::string& yaml, const std::string& name, const 
   if (root.kind != Node::Kind::map) problems.throw_if_any();
   const Overridden overridden = apply_overrides(root, problems);
   const Folders folders{fs::absolute(base_folder), fs::current_path()};
+  check_utf8(folders.file, name);
   Reading reading = read_config(root, folders, problems);
   if (root.kind != Node::Kind::map) problems.throw_if_any();
   const Derived derived = derive_and_check(reading, folders.file, purpose, problems);

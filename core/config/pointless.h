@@ -16,6 +16,8 @@ struct Pointless {
   const char* hint;
 };
 
+const std::vector<Pointless>& pointless_rules();  // all of them
+
 // Of data.dataset with neither replay, validation nor vocabulary sources beside it, which data rules would hold for.
 bool nothing_is_built(const Config& config);
 

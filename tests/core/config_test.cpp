@@ -388,4 +388,14 @@ TEST(Speed, OneCheckTakesMilliseconds) {
 }
 
 }  // namespace
+TEST(Config, AFolderWhosePathIsNoUtf8IsRefusedBeforeItStandsInARecord) {
+  try {
+    load_config_text("model: {preset: llama-1b}\n", "a.yaml", "/project/caf\xe9", {}, Purpose::check);
+    FAIL() << "was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::bad_input);
+    EXPECT_THAT(error.what(), testing::HasSubstr("folder whose name is UTF-8"));
+  }
+}
+
 }  // namespace plumb::config
