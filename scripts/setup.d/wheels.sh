@@ -14,6 +14,7 @@ wheel_set() {
   echo "peft==$PEFT_VERSION"
   echo "safetensors==$SAFETENSORS_VERSION"
   echo "sentencepiece==$SENTENCEPIECE_VERSION"
+  echo "protobuf==$PROTOBUF_VERSION"
   echo "tiktoken==$TIKTOKEN_VERSION"
   echo "gigatoken==$GIGATOKEN_VERSION"
   echo "datatrove==$DATATROVE_VERSION"

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 import unittest
+from pathlib import Path
 
 from support import ENVIRONMENT, PLUMB, RunFolder
 
@@ -13,10 +14,11 @@ STEPS = 60
 
 def plumb_processes(folder):
     """Pids of ranks of the run in `folder`."""
+    ours = [str(Path(PLUMB).resolve().with_name(name)) for name in ("plumb", "plumb-engine")]
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            if os.readlink(f"/proc/{pid}/cwd") == str(folder) and os.readlink(f"/proc/{pid}/exe") == os.path.realpath(PLUMB):
+            if os.readlink(f"/proc/{pid}/cwd") == str(folder) and os.readlink(f"/proc/{pid}/exe") in ours:
                 found.append(int(pid))
         except OSError:
             pass
@@ -35,10 +37,12 @@ class Kill(RunFolder):
             pids = plumb_processes(self.folder)
             if whom == "mpirun":
                 process.kill()
+                self.killed += 1
             elif pids:
                 for pid in pids if whom == "all" else [rng.choice(pids)]:
                     try:
                         os.kill(pid, signal.SIGKILL)
+                        self.killed += 1
                     except ProcessLookupError:
                         pass
         process.wait(timeout=120)
@@ -56,6 +60,7 @@ class Kill(RunFolder):
         unbroken = self.losses("unbroken")
         kills = 0
         newest = 0
+        self.killed = 0
         while kills < 20:
             self.kill_once(config, 2, "killed", rng.uniform(0.2, 1.2) * whole, rng.choice(["one", "all", "mpirun"]), rng)
             kills += 1
@@ -67,6 +72,7 @@ class Kill(RunFolder):
                 self.compare(unbroken, "killed")
                 os.rename(self.folder / "killed", self.folder / f"finished-{kills}")
                 newest = 0
+        self.assertGreater(self.killed, 10, "most of the 20 moments met a process")
         self.plumb("train", config, "output.folder=killed", ranks=2)
         self.compare(unbroken, "killed")
 
