@@ -5,7 +5,7 @@ import subprocess
 import unittest
 from pathlib import Path
 
-from support import PLUMB, RunFolder
+from support import ENVIRONMENT, PLUMB, RunFolder
 
 
 class CommandLine(RunFolder):
@@ -45,6 +45,33 @@ class CommandLine(RunFolder):
         engine.write_text("#!/bin/sh\necho engine \"$@\"\n")
         engine.chmod(0o755)
         self.assertEqual(run("train", "x.yaml", "--dry-run").stdout, "engine train x.yaml --dry-run\n")
+
+    def test_output_that_cannot_be_written_is_exit_3(self):
+        config = self.config(steps=2)
+        for words in (["config", "schema"], ["--help"], ["params"], ["train", config, "--dry-run"]):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([PLUMB, *words], stdout=full, stderr=subprocess.PIPE, text=True, cwd=self.folder)
+            self.assertEqual(done.returncode, 3, words)
+            self.assertIn("standard output: error: what is printed could not be written", done.stderr)
+
+    def test_under_mpirun_a_command_of_one_process_runs_once(self):
+        config = self.config(steps=2, save="2 steps")
+        self.assertEqual(self.plumb("config", "check", config, ranks=2).stdout.count("ok"), 1)
+        self.plumb("train", config)
+        done = self.plumb("export", "run", "out", ranks=2)
+        self.assertEqual(sorted(p.name for p in self.folder.glob("out*")), ["out"], done.stdout + done.stderr)
+        self.assertTrue((self.folder / "out/config.json").exists())
+        words = [PLUMB, "generate", "run", "--prompt", "the", "--max-new-tokens", "5"]  # bytes that may be no UTF-8
+        one, two = (subprocess.run(launch + words, cwd=self.folder, env=ENVIRONMENT, check=True, capture_output=True).stdout
+                    for launch in ([], ["mpirun", "-n", "2"]))
+        self.assertEqual(one, two)
+        self.assertEqual(self.plumb("export", "run", "out", ranks=2, check=False).returncode, 2)  # is not empty
+
+    def test_mistakes_print_alike_whatever_found_them(self):
+        bad = self.folder / "bad.yaml"
+        bad.write_text("modle: {}\n")
+        for words in (["config", "check", bad], ["train", bad], ["data", "build", bad], ["tokenizer", "train", bad]):
+            self.assertRegex(self.refused(*words), r"(?m)^(/[^:]*/)?bad\.yaml:1:1: error: unknown key")
 
     def test_unknown_command_and_option(self):
         self.assertIn("did you mean 'plumb train'", self.refused("trian", "x.yaml"))

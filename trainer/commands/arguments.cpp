@@ -78,9 +78,11 @@ double Arguments::number(const std::string& option, double otherwise, double lea
   return has(option) ? parse_number<double>(option, options.at(option), least, "a number") : otherwise;
 }
 
-Arguments parse_arguments(const std::vector<std::string>& words, const std::string& usage, const std::string& details,
+Arguments parse_arguments(const std::vector<std::string>& typed, const std::string& usage, const std::string& details,
                           const std::vector<Option>& options, int least, int most) {
   Arguments arguments;
+  auto words = typed;
+  if (!words.empty() && words[0] == "-h") words[0] = "--help";
   const auto description = describe(options);
   try {
     namespace style = po::command_line_style;

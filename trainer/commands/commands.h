@@ -15,6 +15,7 @@ struct Command {
   std::string name;       // "train"; two words for groups: "config check"
   std::string arguments;  // "CFG [section.key=value ...]"
   std::string summary;    // one line
+  bool shared = false;    // the processes of mpirun share the work; any other command is the first one's alone
 };
 const std::vector<Command>& table();  // of both programs, in the order of --help
 
@@ -25,9 +26,9 @@ using Runs = std::map<std::string, Run>;  // by name
 // Those of this folder.
 const Runs& light_commands();
 
-// Dispatches; turns Error into its printed form and exit code. A command that is not among `mine` is handed over to
-// the program `other` (found beside this one or, as installed, in ../lib/plumb), which takes this one's place.
-// Empty: there is no other.
+// Dispatches; turns Error into its printed form and exit code, and output that could not be written into one. A command
+// that is not among `mine` is handed over to the program `other` (found beside this one or, as installed, in
+// ../lib/plumb), which takes this one's place. Empty: there is no other.
 int run(int argc, char** argv, const Runs& mine, const std::string& other);
 
 int data_inspect(const Words&);

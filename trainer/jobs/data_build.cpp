@@ -2,13 +2,13 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <iostream>
 
 #include "core/config/load.h"
 #include "core/log.h"
 #include "trainer/commands/arguments.h"
 #include "trainer/commands/data_ledger.h"
+#include "trainer/commands/launch.h"
 #include "trainer/jobs/jobs.h"
 #include "trainer/run/material.h"
 
@@ -16,19 +16,11 @@ namespace plumb::commands {
 
 namespace {
 
-// Which of the processes of mpirun or srun this is. A batch script of Slurm is no such process: only a step has tasks.
 data::Crew::Options crew() {
-  const std::pair<const char*, const char*> launchers[] = {{"OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
-                                                           {"PMI_RANK", "PMI_SIZE"},
-                                                           {"SLURM_PROCID", "SLURM_STEP_NUM_TASKS"}};
-  for (const auto& [rank, size] : launchers) {
-    const char *part = std::getenv(rank), *parts = std::getenv(size);
-    if (!part || !parts) continue;
-    data::Crew::Options options;
-    options.part = std::atoi(part), options.parts = std::atoi(parts);
-    if (options.parts > 1 && options.part >= 0 && options.part < options.parts) return options;
-  }
-  return {};
+  const auto process = launched();
+  data::Crew::Options options;
+  options.part = process.part, options.parts = process.parts;
+  return options;
 }
 
 }  // namespace

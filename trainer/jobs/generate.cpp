@@ -5,7 +5,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
-#include "parallel/factory.h"
+#include "parallel/one_communicator.h"
 #include "trainer/commands/arguments.h"
 #include "trainer/generate/prompt.h"
 #include "trainer/jobs/jobs.h"
@@ -60,7 +60,7 @@ int generate(const Words& words) {
   options.vocabulary = model.tokenizer->vocab_size();
 
   const auto place = run::take_place(loaded, 0, 1, 0, 1);
-  const auto world = parallel::make_world("one", place.device, 0);
+  const auto world = parallel::make_one(place.device, "");
   const int64_t length = std::min<int64_t>(model.spec.max_position_embeddings, 512);
   const auto engine = make_forward_engine(model, loaded.config, place, world, length);
   engine->hold();
