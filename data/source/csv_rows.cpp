@@ -38,7 +38,10 @@ class Csv : public RowReader {
       if (!row.wrong.empty()) return true;
       row.value = nlohmann::json::object();
       for (size_t i = 0; i < header_.size(); ++i) {
-        if (!valid_utf8(cells_[i])) return row.wrong = "invalid UTF-8 in " + column(header_[i]), true;
+        if (!valid_utf8(cells_[i])) {
+          row.wrong = "invalid UTF-8 in " + column(header_[i]), row.hint = kEncodingHint;
+          return true;
+        }
         row.value[header_[i]] = std::move(cells_[i]);
       }
       return true;

@@ -30,8 +30,7 @@ std::optional<uint64_t> check_encoding(const std::filesystem::path& file, const 
              "expected UTF-8, found another encoding: beyond ASCII " + std::to_string(found.parts) +
                  " byte sequences are no UTF-8 and " + std::to_string(found.multibyte) + " are, the first on line " +
                  std::to_string(line) + ", byte " + std::to_string(first),
-             "convert it from what it was written in: iconv -f CP949 -t UTF-8 (Korean), -f WINDOWS-1252 (Western "
-             "Europe), ...");
+             kEncodingHint);
 }
 
 std::string read_whole(const std::filesystem::path& file, uint64_t limit, uint64_t& consumed,

@@ -174,7 +174,7 @@ class JsonFile : public RowReader {
     if (!row.value.is_object()) return row.wrong = "expected an object as row, found another value", true;
     Row id;
     parse_row("[" + key + "]", id);
-    if (!id.wrong.empty()) return row.wrong = id.wrong, true;
+    if (!id.wrong.empty()) return row.wrong = id.wrong, row.hint = id.hint, true;
     if (!row.value.contains("id")) row.value["id"] = id.value[0];
     return true;
   }
@@ -268,6 +268,7 @@ void parse_row(std::string_view text, Row& row) {
     row.value = nlohmann::json::parse(text);
   } catch (const nlohmann::json::exception& error) {
     row.wrong = "not JSON: " + kind_of(error);
+    if (!valid_utf8(text)) row.hint = kEncodingHint;
   }
 }
 

@@ -17,6 +17,7 @@ inline constexpr int kDeepestRow = 256;
 struct Row {
   nlohmann::json value;
   std::string wrong;  // empty: fine
+  std::string hint;   // what helps where it is wrong; may be empty
   int64_t line = 0;   // where it starts
   uint64_t offset = 0;
 };
@@ -45,5 +46,8 @@ std::string shown_name(std::string_view name);
 // Parses the text of one row (strict JSON, valid UTF-8, nesting bounded) into row.value or row.wrong.
 void parse_row(std::string_view text, Row& row);
 bool valid_utf8(std::string_view text);
+// For what was not written in UTF-8, be it a whole file or a row.
+inline constexpr const char* kEncodingHint =
+    "convert it from what it was written in: iconv -f CP949 -t UTF-8 (Korean), -f WINDOWS-1252 (Western Europe), ...";
 
 }  // namespace plumb::data

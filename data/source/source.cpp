@@ -114,7 +114,7 @@ class FileVisit {
     std::string where = file_.path.string() + ":" + std::to_string(row.line);
     Record record;
     record.line = row.line, record.offset = row.offset;
-    std::string hint;
+    std::string hint = std::exchange(row.hint, {});
     if (row.wrong.empty()) {
       try {
         fill_record(source_, std::move(row.value), record);

@@ -258,7 +258,9 @@ TEST_F(SourceTest, CsvByRfc4180) {
   ASSERT_EQ(got.malformed.size(), 3u);
   EXPECT_EQ(got.malformed[0], "a.csv:7: expected 2 columns, found 3");
   EXPECT_EQ(got.malformed[1], "a.csv:8: text after the closing quote of a cell");
-  EXPECT_EQ(got.malformed[2], "a.csv:9: invalid UTF-8 in column \"question\"");
+  EXPECT_THAT(got.malformed[2],
+              testing::StartsWith("a.csv:9: invalid UTF-8 in column \"question\"; hint: convert it from what it was "
+                                  "written in: iconv -f CP949 -t UTF-8 (Korean)"));
   EXPECT_EQ(read(source(write("open.csv", "text\nfine\n\"never closed\n"))).malformed.size(), 1u);
   EXPECT_EQ(texts(source(write("t.tsv", "text\tlabel\na,b\t1\n"))), Texts{"a,b"});
   EXPECT_THAT(damage(write("e.csv", "")), testing::HasSubstr("header row"));
@@ -398,7 +400,7 @@ TEST_F(SourceTest, ReasonsHoldNoValues) {
       {"{\"text\": \"" + mail, "not JSON: parse error at line 1, column 32: syntax error while parsing value"},
       {"{\"text\": \"a\", \"" + mail + "\" 5}", "not JSON: parse error"},
       {"{\"text\": \"" + mail + "\\q\"}", "not JSON: parse error at line 1, column 33"},
-      {"{\"text\": \"" + mail + "\xC3\x28\"}", "not JSON: parse error"},
+      {"{\"text\": \"" + mail + "\xC3\x28\"}", "ill-formed UTF-8 byte; hint: convert it from what it was"},
       {"{\"text\": 9001011234567e999}", "not JSON: a number out of range"},
       {"{\"" + mail + "\": \"a\", \"9001011234567\": 1, \"body\": 2}",
        "expected a field \"text\", found only: body and 2 others"},
