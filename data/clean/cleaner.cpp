@@ -11,6 +11,7 @@
 #include "data/clean/identity.h"
 #include "data/clean/language.h"
 #include "data/clean/rules.h"
+#include "data/source/source.h"
 #include "data/text/normalize.h"
 #include "data/tokenizer/unicode.h"
 
@@ -152,6 +153,7 @@ CleanResult Cleaner::clean(std::string& text, CleanCounts& counts) const {
   const DetectedLanguage detected = detect_language(text);
   ++counts.languages[detected.code];
   CleanResult result{true, "", detected.code, detected.score};
+  if (blank(text)) return result;  // in no language, and nothing for a rule: the build counts it as empty
   state_->judge_language(result, counts);
   if (!result.kept) return result;
   result = judge(text, detected.code, state_->segmenter, counts);

@@ -234,7 +234,9 @@ TEST(Cleaner, WhatWasMeasuredStandsBesideTheRule) {
             "gopher_quality.max_hash_ratio");
   EXPECT_EQ(said(section({"gopher_repetition"}), "one line\none line\nanother\nand one"),
             "gopher_repetition.max_duplicate_line_characters 0.24242424242424243 0.2");
-  EXPECT_EQ(said(section({"gopher_repetition"}), ""), "gopher_repetition.empty null null");
+  EXPECT_EQ(said(section({"gopher_repetition"}), ""), " null null");  // blank as it came: no rule's
+  EXPECT_EQ(said(section({"boilerplate", "gopher_repetition"}), "© 2026 All rights reserved.\n"),
+            "gopher_repetition.empty null null");
   EXPECT_EQ(said(section({"c4"}), "Only one of five sentences stands here."), "c4.min_sentences 1 5");
   EXPECT_EQ(said(section({"c4"}), "This is lorem ipsum text."), "c4.lorem_ipsum null null");
   EXPECT_EQ(said(section({"c4_paragraphs"}), english + "\n" + english), "c4_paragraphs.min_paragraphs 2 3");

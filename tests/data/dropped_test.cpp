@@ -81,6 +81,19 @@ class DroppedTest : public DataTest {
   ChatTemplatePtr chat_ = chat_template("plain", "", tokenizer_);
 };
 
+TEST_F(DroppedTest, BlankDocumentsAreEmptyWhateverTheRules) {
+  auto ask = request({source(write("a.jsonl", row("a text of some plain English words, written by somebody") +
+                                                  row(" \n\t") + row("\u200b")))},
+                     64);
+  ask.clean.languages = {"en"}, ask.clean.language_score = 0, ask.clean.repair = true;
+  ask.clean.rules = {"gopher_quality"}, ask.clean.gopher_quality = only_words(3);
+  const auto folder = build(ask);
+  expect_counted(folder);
+  std::vector<std::string> rules;
+  for (const auto& line : lines_of(folder)) rules.push_back(line["rule"]);
+  EXPECT_EQ(rules, (std::vector<std::string>{"empty", "empty"}));
+}
+
 constexpr const char* kFirst = "the first text of this source has some words";
 constexpr const char* kPassage = "a passage of more than forty bytes that will stand here and there again";
 constexpr const char* kQuiz = "which river flows through the old town of heidelberg";
