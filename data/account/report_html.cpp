@@ -69,11 +69,12 @@ json largest_first(const json& amounts) {
   return rows;
 }
 
-std::string documents_table(const json& totals) {
+std::string documents_table(const json& totals, const std::string& part) {
+  const char* other = part == "validation" ? "in the other part (training)" : "in the other part (validation)";
   const int64_t read = count(totals, "documents");
   Rows rows = {{"documents", "", "share"}, {"read", html::number(read), ""}};
   const std::pair<const char*, const char*> kinds[] = {{"kept", "kept"},
-                                                       {"held_out", "in the other part (validation)"},
+                                                       {"held_out", other},
                                                        {"malformed", "malformed, in quarantine"},
                                                        {"filtered", "dropped by data.clean"},
                                                        {"personal", "dropped by data.privacy"},
@@ -85,6 +86,14 @@ std::string documents_table(const json& totals) {
     if (const int64_t n = count(totals, key); n > 0 || std::string_view(key) == "kept") {
       rows.push_back({name, html::number(n), html::share(n, read)});
     }
+  }
+  return html::table(rows);
+}
+
+std::string malformed_table(const json& totals) {
+  Rows rows = {{"the first malformed ones: where, and why"}};
+  for (const auto& said : totals.value("first_malformed", json::array())) {
+    if (said.is_string() && rows.size() <= kMostRows) rows.push_back({said.get<std::string>()});
   }
   return html::table(rows);
 }
@@ -214,6 +223,19 @@ std::string passed_over_part(const json& sources) {
   return html::table(rows, 1);
 }
 
+std::string largest_clusters_table(const json& clusters) {
+  Rows rows = {{"largest clusters: kept", "dropped, the first of them", "documents"}};
+  for (const auto& cluster : clusters) {
+    if (rows.size() > kMostRows) break;
+    std::string dropped;
+    for (const auto& place : cluster.value("dropped", json::array())) {
+      dropped += (dropped.empty() ? "" : ", ") + place.get<std::string>();
+    }
+    rows.push_back({cluster.value("kept", ""), dropped, html::number(count(cluster, "size"))});
+  }
+  return html::table(rows, 2);
+}
+
 std::string duplicates_part(const json& duplicates) {
   std::string out = counts_table("duplicates", "documents dropped",
                                  {{"exact copies", count(duplicates, "exact")},
@@ -223,7 +245,7 @@ std::string duplicates_part(const json& duplicates) {
     if (!duplicates.contains(key) || !duplicates[key].is_object()) continue;
     out += counts_table(key, "count", duplicates[key]);
   }
-  return out;
+  return out + largest_clusters_table(duplicates.value("largest", json::array()));
 }
 
 // What was looked for, and how much of it stands in which source.
@@ -309,7 +331,7 @@ std::string report_html(const Account& account) {
   const json& totals = report["totals"];
   const int64_t kept = count(totals, "kept");
   std::string body = heading(account) + html::section("Datasets", datasets_table(report));
-  body += html::section("Documents", documents_table(totals));
+  body += html::section("Documents", documents_table(totals, report.value("part", "")) + malformed_table(totals));
   body += html::section("Tokens", tokens_table(totals));
   body += html::section("Bytes that are no UTF-8, read as U+FFFD", invalid_utf8_part(totals, report["clean"]));
   body += html::section("Sources", sources_table(report));

@@ -170,6 +170,24 @@ TEST_F(AccountTest, RulesAndSetsThatDifferAreToldApart) {
   EXPECT_THAT(eu_summary(joined), HasSubstr("duplicates were dropped"));
 }
 
+TEST_F(AccountTest, ThePageSaysWhichRowsAndWhichCopies) {
+  const auto file = write("<b>.jsonl", "{\"text\":\"one of two\"}\n{broken\n{\"text\":\"one of two\"}\n");
+  auto ask = request({source(file)}, 8);
+  ask.dedup.exact = true;
+  const auto page = report_html(read_account(*build(ask)));
+  EXPECT_THAT(page, HasSubstr("<td>&lt;b&gt;.jsonl:2: not JSON: "));
+  EXPECT_THAT(page, HasSubstr("<td>&lt;b&gt;.jsonl:1</td><td>&lt;b&gt;.jsonl:3</td><td class=n>2</td>"));
+  EXPECT_THAT(page, testing::Not(HasSubstr("<b>")));
+}
+
+TEST_F(AccountTest, TheOtherPartHasItsName) {
+  auto ask = request({rows("a.jsonl", "a", 60, "a.com")}, 32);
+  ask.validation_share = 0.3;
+  EXPECT_THAT(report_html(read_account(*build(ask))), HasSubstr("in the other part (validation)"));
+  ask.validation = true;
+  EXPECT_THAT(report_html(read_account(*build(ask))), HasSubstr("in the other part (training)"));
+}
+
 TEST_F(AccountTest, WhatDoesNotAddUpIsRefused) {
   const auto one = build(request({rows("a.jsonl", "a", 30, "a.com")}, 32));
   const auto same = build(request({rows("b.jsonl", "b", 30, "b.com")}, 32), FakeTokenizer("<bos>"));
