@@ -71,7 +71,7 @@ Plan make_plan(const BuildRequest& request, const std::filesystem::path& cache, 
     const auto scans = scan_files(cache, source.path, files[s], plan.unit_bytes, request.crew, request.threads, meter);
     const auto root = root_of(source, files[s]);
     auto& names = plan.passed_over.emplace_back();
-    for (const auto& path : passed_over[s]) names.push_back(name_below(root, path.string()));
+    for (const auto& path : passed_over[s]) names.push_back(name_below(root, path.string()) + why_unreadable(path));
     const size_t first = plan.files.size();
     if (first + files[s].size() > UINT32_MAX) fail_input(source.path, "expected fewer than 2^32 files");
     for (size_t f = 0; f < files[s].size(); ++f) {

@@ -62,9 +62,10 @@ struct Found {
 using Match = std::function<bool(const std::string& path)>;
 
 // Every regular file below `folder` that matches; hidden names are passed over. Links to files are read; a link to a
-// folder could lead in a circle, or to what is read anyway: it is not followed, but listed, as a link to nothing is.
+// folder could lead in a circle, or to what is read anyway: it is not followed, but listed in `others`, as a link to
+// nothing is and what is no regular file (a pipe would be waited for).
 void collect_local(const fs::path& folder, const Match& match, std::vector<Found>& found,
-                   std::vector<fs::path>& links) {
+                   std::vector<fs::path>& others) {
   std::error_code code;
   fs::recursive_directory_iterator at(folder, code), end;
   if (code) fail_listing(folder, code);
@@ -74,8 +75,8 @@ void collect_local(const fs::path& folder, const Match& match, std::vector<Found
     if (hidden && entry.is_directory(code)) at.disable_recursion_pending();
     if (!hidden && entry.is_regular_file(code) && match(entry.path().string())) {
       found.push_back({entry.path(), entry.file_size(code), ""});
-    } else if (!hidden && entry.is_symlink(code) && !entry.is_regular_file(code)) {
-      links.push_back(entry.path());
+    } else if (!hidden && !entry.is_regular_file(code) && (entry.is_symlink(code) || !entry.is_directory(code))) {
+      if (entry.is_directory(code) || match(entry.path().string())) others.push_back(entry.path());
     }
     at.increment(code);
     if (code) fail_listing(folder, code);
@@ -109,7 +110,7 @@ void collect_remote(const std::string& folder, const Match& match, std::vector<F
 
 bool is_glob(const std::string& path) { return path.find_first_of("*?[") != std::string::npos; }
 
-std::vector<Found> expand_glob(const std::string& pattern, std::vector<fs::path>& links) {
+std::vector<Found> expand_glob(const std::string& pattern, std::vector<fs::path>& others) {
   const auto special = pattern.find_first_of("*?[");
   const auto slash = pattern.rfind('/', special);
   const std::string folder = slash == std::string::npos ? "." : pattern.substr(0, std::max<size_t>(slash, 1));
@@ -130,16 +131,17 @@ std::vector<Found> expand_glob(const std::string& pattern, std::vector<fs::path>
   if (remote)
     collect_remote(folder + "/", match, found);
   else
-    collect_local(folder, match, found, links);
-  if (deep == std::string::npos) links.clear();  // the pattern does not look into folders below
+    collect_local(folder, match, found, others);
+  // Without ** the pattern does not look into folders below.
+  if (deep == std::string::npos) std::erase_if(others, [&](const auto& path) { return fs::is_directory(path, code); });
   return found;
 }
 
 // What the path of a source names; `exact` when it is one file.
-std::vector<Found> expand(const std::string& path, bool& exact, std::vector<fs::path>& links) {
+std::vector<Found> expand(const std::string& path, bool& exact, std::vector<fs::path>& others) {
   std::vector<Found> found;
   if (is_remote(path)) {
-    if (is_glob(path)) return expand_glob(path, links);
+    if (is_glob(path)) return expand_glob(path, others);
     collect_remote(
         path, [](const std::string&) { return true; }, found);
     exact = found.size() == 1 && found[0].path == path;
@@ -150,12 +152,12 @@ std::vector<Found> expand(const std::string& path, bool& exact, std::vector<fs::
   const bool literal = fs::exists(path, code);
   if (literal && fs::is_directory(path, code)) {
     collect_local(
-        path, [](const std::string&) { return true; }, found, links);
+        path, [](const std::string&) { return true; }, found, others);
   } else if (literal) {
     found.push_back({path, fs::is_regular_file(path, code) ? fs::file_size(path, code) : 0, ""});
     exact = true;
   } else if (is_glob(path)) {
-    found = expand_glob(path, links);
+    found = expand_glob(path, others);
   } else {
     fail_input(path, "no such file or folder");
   }
@@ -183,11 +185,22 @@ std::string source_name(const config::Source& source) {
   return is_glob(source.path) ? path.parent_path().filename().string() : path.stem().string();
 }
 
+std::string why_unreadable(const fs::path& path) {
+  if (is_remote(path.string())) return "";
+  std::error_code code;
+  const auto status = fs::status(path, code);
+  if (fs::is_regular_file(status)) return "";
+  if (fs::is_directory(status)) return " (link to a folder)";
+  const bool link = fs::is_symlink(fs::symlink_status(path, code));
+  return link && !fs::exists(status) ? " (broken link)" : " (no regular file)";
+}
+
 std::vector<SourceFile> source_files(const config::Source& source, std::vector<fs::path>* passed_over) {
   bool exact = false;
-  std::vector<fs::path> links;
-  auto found = expand(source.path, exact, links);
+  std::vector<fs::path> others;
+  auto found = expand(source.path, exact, others);
   std::sort(found.begin(), found.end(), [](const Found& a, const Found& b) { return a.path < b.path; });
+  std::sort(others.begin(), others.end());
   std::vector<SourceFile> files;
   std::string first_unread;
   std::shared_ptr<Store> store;
@@ -215,13 +228,15 @@ std::vector<SourceFile> source_files(const config::Source& source, std::vector<f
     std::string message = "found no readable file (" + std::to_string(found.size()) + " of another kind";
     if (!found.empty()) message += ", such as \"" + first_unread + "\"";
     message += ")";
-    if (!links.empty())
-      message += ", and " + std::to_string(links.size()) + " links to folders, which are not followed";
+    if (!others.empty()) {
+      message += ", and " + std::to_string(others.size()) + " that cannot be read, such as \"" +
+                 others[0].filename().string() + "\"" + why_unreadable(others[0]);
+    }
     std::string hint = "read are " + std::string(kReadable);
     if (!found.empty()) hint += "; " + hint_for(first_unread);
     fail_input(source.path, message, hint);
   }
-  if (passed_over) passed_over->insert(passed_over->end(), links.begin(), links.end());
+  if (passed_over) passed_over->insert(passed_over->end(), others.begin(), others.end());
   check_readable(files);
   return files;
 }

@@ -23,9 +23,11 @@ struct SourceFile {
 
 // File, folder (recursive; hidden files and unknown extensions are passed over) or glob (* ? [] within names, ** across
 // folders), local or s3://, sorted by path. Error(bad_input) when there is none, and when one needs what this build or
-// machine lacks (Arrow, pdftotext). `passed_over` gets the files whose kind is not read, and the
-// links to folders, which are not followed.
+// machine lacks (Arrow, pdftotext). `passed_over` gets the files whose kind is not read, links
+// to folders, which are not followed, links to nothing, and what is no regular file.
 std::vector<SourceFile> source_files(const config::Source&, std::vector<std::filesystem::path>* passed_over = nullptr);
+// Of something passed over that is no file of another kind, why it is not read: " (broken link)"; else "".
+std::string why_unreadable(const std::filesystem::path&);
 
 // A part of a .jsonl file: the rows whose first byte lies in [begin, end), of a compressed file counted in its text.
 // Any two cuts are exact: no row is read twice, none is lost.

@@ -1,14 +1,26 @@
 // What a build keeps between its phases: counts that add up, documents that come back as they were or not at all.
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include "data/build/counts.h"
+#include "data/build/passed_over.h"
 #include "data/build/stored.h"
 #include "data_files.h"
+#include "fake_tokenizer.h"
 
 namespace plumb::data {
 namespace {
 
-class BuildFilesTest : public DataTest {};
+namespace fs = std::filesystem;
+
+class BuildFilesTest : public DataTest {
+ protected:
+  fs::path build(const BuildRequest& request, const Progress& progress = {}) const {
+    return Dataset::build(request, tokenizer_, *chat_, folder_ / "cache", progress);
+  }
+  FakeTokenizer tokenizer_;
+  ChatTemplatePtr chat_ = chat_template("plain", "", tokenizer_);
+};
 
 TEST(Domains, AreWhatSomebodyRegistered) {
   const std::pair<const char*, const char*> cases[] = {
@@ -122,6 +134,29 @@ TEST_F(BuildFilesTest, DocumentsComeBackAsTheyWere) {
     write("docs.zst", good.substr(0, size));
     EXPECT_THAT(error_of(damaged), testing::Not(testing::HasSubstr("harmless"))) << size;
   }
+}
+
+TEST_F(BuildFilesTest, WhatIsNoFileIsNamedWithTheReason) {
+  write("d/a.txt", "a text of some words");
+  write("d/table.xlsx", "x");
+  fs::create_directory(folder_ / "other");
+  fs::create_symlink("nothing.txt", folder_ / "d/gone.txt");
+  fs::create_symlink("loop.txt", folder_ / "d/loop.txt");
+  fs::create_directory_symlink(folder_ / "other", folder_ / "d/other");
+  ASSERT_EQ(::mkfifo((folder_ / "d/pipe.txt").c_str(), 0600), 0);
+  const std::vector<std::string> named = {"table.xlsx", "gone.txt (broken link)", "loop.txt (broken link)",
+                                          "other (link to a folder)", "pipe.txt (no regular file)"};
+  const auto folder = (folder_ / "d").string();
+  auto list = read_passed_over(build(request({source(folder)}, 8)));
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_EQ(list[0]["files"], 5);
+  EXPECT_EQ(list[0]["first"].get<std::vector<std::string>>(), named);
+  list = read_passed_over(build(request({source(folder + "/*.txt")}, 9)));  // a pattern names what it would have read
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_EQ(list[0]["first"], (std::vector<std::string>{named[1], named[2], named[4]}));
+  fs::remove(folder_ / "d/a.txt"), fs::remove(folder_ / "d/table.xlsx");
+  EXPECT_THAT(error_of([&] { build(request({source(folder)}, 8)); }),
+              testing::HasSubstr("and 4 that cannot be read, such as \"gone.txt\" (broken link)"));
 }
 
 }  // namespace
