@@ -66,9 +66,11 @@ Plan make_plan(const BuildRequest& request, const std::filesystem::path& cache, 
   }
   if (request.sources.size() > UINT16_MAX) fail_input("data.sources", "expected at most 65535 sources");
   plan.unit_bytes = std::max(request.unit_bytes, std::bit_ceil(plan.bytes / kMostUnits));
+  std::vector<FileList> lists;
+  for (size_t s = 0; s < files.size(); ++s) lists.push_back({request.sources[s].path, files[s]});
+  const auto scans = scan_files(cache, lists, plan.unit_bytes, request.crew, request.threads, meter);
   for (size_t s = 0; s < request.sources.size(); ++s) {
     const auto& source = request.sources[s];
-    const auto scans = scan_files(cache, source.path, files[s], plan.unit_bytes, request.crew, request.threads, meter);
     const auto root = root_of(source, files[s]);
     auto& names = plan.passed_over.emplace_back();
     for (const auto& path : passed_over[s]) names.push_back(name_below(root, path.string()) + why_unreadable(path));
@@ -76,8 +78,8 @@ Plan make_plan(const BuildRequest& request, const std::filesystem::path& cache, 
     if (first + files[s].size() > UINT32_MAX) fail_input(source.path, "expected fewer than 2^32 files");
     for (size_t f = 0; f < files[s].size(); ++f) {
       plan.files.push_back({files[s][f], static_cast<uint16_t>(s), static_cast<uint32_t>(f),
-                            name_below(root, files[s][f].path.string()), scans[f].scan.sha256, scans[f].scan.ranges,
-                            scans[f].stamp});
+                            name_below(root, files[s][f].path.string()), scans[s][f].scan.sha256,
+                            scans[s][f].scan.ranges, scans[s][f].stamp});
     }
     cut_source(request, static_cast<uint16_t>(s), first, plan);
   }

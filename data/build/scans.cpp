@@ -79,38 +79,40 @@ int64_t now() {
 
 class Scanner {
  public:
-  Scanner(const std::vector<SourceFile>& files, uint64_t range_bytes, int threads, Meter& meter)
-      : files_(files), range_bytes_(range_bytes), threads_(threads), meter_(meter) {
+  Scanner(const fs::path& folder, const std::string& list, const std::vector<SourceFile>& files, uint64_t range_bytes,
+          int threads, Meter& meter)
+      : folder_(folder), files_(files), range_bytes_(range_bytes), threads_(threads), meter_(meter) {
     for (const auto& file : files) {
       const bool local = file.version.empty();
       names_.push_back(local ? fs::absolute(file.path).lexically_normal().string() : file.path.string());
       stamps_.push_back(local ? stamp_of(names_.back()) : FileStamp{.bytes = file.bytes});
     }
-  }
-
-  void run(const fs::path& folder, const std::string& list, Crew::Options crew) {
-    const auto path = folder / (core::sha256(list + fmt::format(" {}", range_bytes_)).substr(0, 16) + ".txt");
-    load_table(path, table_);
-    uint64_t bytes = 0;
+    table_file_ = folder_ / (core::sha256(list + fmt::format(" {}", range_bytes_)).substr(0, 16) + ".txt");
+    load_table(table_file_, table_);
     for (size_t i = 0; i < files_.size(); ++i) {
       const auto known = table_.find(names_[i]);
       // Of an object in a store nothing is read: there is nothing worth remembering.
       if (files_[i].version.empty() && known != table_.end() && known->second.stamp == stamps_[i]) continue;
-      missing_.push_back(i), bytes += stamps_[i].bytes;
+      missing_.push_back(i), missing_bytes_ += stamps_[i].bytes;
     }
-    if (missing_.empty()) return;
-    meter_.start("hashing", bytes, "bytes");
+  }
+
+  bool complete() const { return missing_.empty(); }
+  uint64_t missing_bytes() const { return missing_bytes_; }
+
+  void run(Crew::Options crew) {
+    if (complete()) return;
     const int64_t before = now();
     if (crew.parts == 1)
       take(scan_share(0, 1));
     else
-      scan_with_others(folder, crew);
+      scan_with_others(crew);
     Table settled = table_;
     std::erase_if(settled, [&](const auto& entry) {
       const auto& stamp = entry.second.stamp;
       return std::max(stamp.modified, stamp.changed) > before - kSettled;
     });
-    save_table(path, settled);
+    save_table(table_file_, settled);
   }
 
   std::vector<ScannedFile> scans() const {
@@ -146,13 +148,13 @@ class Scanner {
     return done;
   }
 
-  void scan_with_others(const fs::path& folder, Crew::Options options) {
+  void scan_with_others(Crew::Options options) {
     std::string list;
     for (const size_t at : missing_) {
       const auto& stamp = stamps_[at];
       list += fmt::format("{} {} {} {} {}\n", names_[at], stamp.bytes, stamp.modified, stamp.changed, stamp.inode);
     }
-    const auto work = folder / fmt::format("{}-{}", core::sha256(list).substr(0, 16), options.parts);
+    const auto work = folder_ / fmt::format("{}-{}", core::sha256(list).substr(0, 16), options.parts);
     fs::create_directories(work);
     const auto parts = static_cast<size_t>(options.parts);
     const auto file = [&](size_t part) { return work / fmt::format("share-{}", part); };
@@ -167,6 +169,7 @@ class Scanner {
     for (size_t part = 0; part < parts; ++part) load_table(file(part), table_);
   }
 
+  fs::path folder_, table_file_;
   const std::vector<SourceFile>& files_;
   uint64_t range_bytes_;
   int threads_;
@@ -174,6 +177,7 @@ class Scanner {
   std::vector<std::string> names_;
   std::vector<FileStamp> stamps_;
   std::vector<size_t> missing_;
+  uint64_t missing_bytes_ = 0;
   Table table_;
 };
 
@@ -191,12 +195,19 @@ void fail_changed(const fs::path& file) {
   fail_input(file, "changed while it was read", "build again when it is complete");
 }
 
-std::vector<ScannedFile> scan_files(const fs::path& cache, const std::string& name,
-                                    const std::vector<SourceFile>& files, uint64_t range_bytes, Crew::Options crew,
-                                    int threads, Meter& meter) {
-  Scanner scanner(files, range_bytes, threads, meter);
-  scanner.run(cache / ".digests", name, crew);
-  return scanner.scans();
+std::vector<std::vector<ScannedFile>> scan_files(const fs::path& cache, const std::vector<FileList>& lists,
+                                                 uint64_t range_bytes, Crew::Options crew, int threads, Meter& meter) {
+  const auto folder = cache / ".digests";
+  std::vector<Scanner> scanners;
+  for (const auto& [name, files] : lists) scanners.emplace_back(folder, name, files, range_bytes, threads, meter);
+  uint64_t bytes = 0;
+  for (const auto& scanner : scanners) bytes += scanner.missing_bytes();
+  if (!std::all_of(scanners.begin(), scanners.end(), [](const Scanner& scanner) { return scanner.complete(); })) {
+    meter.start("hashing", bytes, "bytes");
+  }
+  std::vector<std::vector<ScannedFile>> scans;
+  for (auto& scanner : scanners) scanner.run(crew), scans.push_back(scanner.scans());
+  return scans;
 }
 
 }  // namespace plumb::data

@@ -26,9 +26,12 @@ struct ScannedFile {
   FileScan scan;
   FileStamp stamp;  // of a local file, as it was scanned
 };
-// In the order of `files`. `name` tells the list apart from others in the cache; processes share the work.
-std::vector<ScannedFile> scan_files(const std::filesystem::path& cache, const std::string& name,
-                                    const std::vector<SourceFile>& files, uint64_t range_bytes, Crew::Options crew,
-                                    int threads, Meter&);
+struct FileList {
+  std::string name;  // tells the list apart from others in the cache
+  const std::vector<SourceFile>& files;
+};
+// In the order of the lists and their files, which the meter shows as one; processes share the work.
+std::vector<std::vector<ScannedFile>> scan_files(const std::filesystem::path& cache, const std::vector<FileList>&,
+                                                 uint64_t range_bytes, Crew::Options crew, int threads, Meter&);
 
 }  // namespace plumb::data

@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <set>
+
 #include "data/build/counts.h"
 #include "data/build/passed_over.h"
 #include "data/build/stored.h"
@@ -134,6 +136,15 @@ TEST_F(BuildFilesTest, DocumentsComeBackAsTheyWere) {
     write("docs.zst", good.substr(0, size));
     EXPECT_THAT(error_of(damaged), testing::Not(testing::HasSubstr("harmless"))) << size;
   }
+}
+
+TEST_F(BuildFilesTest, HashingCountsTheFilesOfAllSources) {
+  const auto ask = request({source(write("a.txt", "tiny.")), source(write("b.txt", std::string(5000, 'b')))}, 8);
+  std::vector<int64_t> totals;
+  build(ask, [&](const BuildProgress& now) {
+    if (now.phase == "hashing") totals.push_back(now.total);
+  });
+  EXPECT_EQ(std::set<int64_t>(totals.begin(), totals.end()), std::set<int64_t>{5005});
 }
 
 TEST_F(BuildFilesTest, WhatIsNoFileIsNamedWithTheReason) {

@@ -102,7 +102,7 @@ class Bars {
   ~Bars() { finish(); }
   data::Progress progress() {
     return [this](const data::BuildProgress& now) {
-      if (now.phase != phase_ || now.total != total_) {  // each source is hashed with a total of its own
+      if (now.phase != phase_ || now.total != total_) {  // the parts of a mix come one after the other
         finish();
         phase_ = now.phase, total_ = now.total;
         bar_ = std::make_unique<core::ProgressBar>(what_ + ": " + now.phase, now.total, now.unit, style_);
