@@ -148,8 +148,8 @@ class Builder {
   // A folder of the final name without a manifest is nothing that could be used, and in the way. Other builders may
   // finish at any moment: what is taken away is looked at again before it goes.
   void clear_leftover() const {
-    if (!fs::exists(final_) || complete()) return;
     core::remove_leftovers(final_.parent_path(), final_.filename().string());
+    if (!fs::exists(final_) || complete()) return;
     const fs::path aside = core::temporary_beside(final_);
     std::error_code code;
     fs::rename(final_, aside, code);

@@ -70,6 +70,7 @@ Corpus Corpus::build(const BuildRequest& request, const fs::path& cache, Meter& 
   if (!read_already) {
     core::write_text(complete, json{{"identity", corpus.identity_}, {"chunks", corpus.chunks_.size()}}.dump() + "\n");
   }
+  core::remove_leftovers(corpus.folder_, "");  // of builds that were killed, each under a name of its own
   return corpus;
 }
 

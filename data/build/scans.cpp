@@ -167,6 +167,7 @@ class Scanner {
           });
     }
     for (size_t part = 0; part < parts; ++part) load_table(file(part), table_);
+    core::remove_leftovers(work, "");
   }
 
   fs::path folder_, table_file_;
@@ -207,6 +208,7 @@ std::vector<std::vector<ScannedFile>> scan_files(const fs::path& cache, const st
   }
   std::vector<std::vector<ScannedFile>> scans;
   for (auto& scanner : scanners) scanner.run(crew), scans.push_back(scanner.scans());
+  core::remove_leftovers(folder, "");
   return scans;
 }
 

@@ -1,9 +1,12 @@
 // What a build keeps between its phases: counts that add up, documents that come back as they were or not at all.
 #include <fmt/format.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <set>
 
+#include "core/files.h"
 #include "data/build/counts.h"
 #include "data/build/passed_over.h"
 #include "data/build/stored.h"
@@ -136,6 +139,45 @@ TEST_F(BuildFilesTest, DocumentsComeBackAsTheyWere) {
     write("docs.zst", good.substr(0, size));
     EXPECT_THAT(error_of(damaged), testing::Not(testing::HasSubstr("harmless"))) << size;
   }
+}
+
+TEST_F(BuildFilesTest, WhatKilledBuildsLeftGoesAndWhatLivesStays) {
+  const auto text = write("a.txt", "a text of some words");
+  build(request({source(text)}, 8));
+  fs::path documents, digests = folder_ / "cache/.digests";
+  for (const auto& entry : fs::directory_iterator(folder_ / "cache")) {
+    if (entry.path().filename().string().starts_with("documents-")) documents = entry.path();
+  }
+  const auto left_in = [](const fs::path& folder) {
+    int left = 0;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      left += entry.path().filename().string().find(".part-") != std::string::npos;
+    }
+    return left;
+  };
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  pid_t children[2];
+  for (const bool lives : {false, true}) {
+    children[lives] = ::fork();
+    if (children[lives] == 0) {
+      new core::AtomicFile(documents / "docs-00000-000.zst");
+      new core::AtomicFile(digests / "0123.txt");
+      if (lives && ::write(ready[1], "x", 1) == 1) ::pause();
+      ::_exit(0);
+    }
+  }
+  ::waitpid(children[0], nullptr, 0);
+  char one = 0;
+  EXPECT_EQ(::read(ready[0], &one, 1), 1);
+  EXPECT_EQ(std::pair(left_in(documents), left_in(digests)), std::pair(2, 2));
+  build(request({source(text)}, 4));
+  EXPECT_EQ(std::pair(left_in(documents), left_in(digests)), std::pair(1, 1));
+  ::kill(children[1], SIGKILL);
+  ::waitpid(children[1], nullptr, 0);
+  build(request({source(text)}, 5));
+  EXPECT_EQ(std::pair(left_in(documents), left_in(digests)), std::pair(0, 0));
+  ::close(ready[0]), ::close(ready[1]);
 }
 
 TEST_F(BuildFilesTest, HashingCountsTheFilesOfAllSources) {
