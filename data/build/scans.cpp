@@ -203,11 +203,12 @@ std::vector<std::vector<ScannedFile>> scan_files(const fs::path& cache, const st
   for (const auto& [name, files] : lists) scanners.emplace_back(folder, name, files, range_bytes, threads, meter);
   uint64_t bytes = 0;
   for (const auto& scanner : scanners) bytes += scanner.missing_bytes();
-  if (!std::all_of(scanners.begin(), scanners.end(), [](const Scanner& scanner) { return scanner.complete(); })) {
-    meter.start("hashing", bytes, "bytes");
-  }
+  const bool complete =
+      std::all_of(scanners.begin(), scanners.end(), [](const Scanner& scanner) { return scanner.complete(); });
+  if (!complete) meter.start("hashing", bytes, "bytes");
   std::vector<std::vector<ScannedFile>> scans;
   for (auto& scanner : scanners) scanner.run(crew), scans.push_back(scanner.scans());
+  if (!complete) meter.finish();
   core::remove_leftovers(folder, "");
   return scans;
 }
