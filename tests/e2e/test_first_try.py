@@ -71,6 +71,19 @@ eval:
         (self.folder / "qa.jsonl").unlink()
         self.assertIn("qa.jsonl does not exist", self.refused("train", config, "--dry-run"))
 
+    def test_a_sequence_longer_than_the_base_knows_is_refused_before_anything_is_built(self):
+        self.plumb("train", self.config(steps=1))
+        tuned = self.tuned()
+        said = f"data.sequence_length: expected at most max_position_embeddings 32 of the base {self.folder}/run/step-1, found 64"
+        for words, where in ((["data.sequence_length=64"], "command line"), ([], "qa.yaml:4"), (["data.sequence_length=default"], "qa.yaml")):
+            if not words:
+                tuned.write_text(tuned.read_text().replace("sequence_length: 32", "sequence_length: 64"))
+            for command in (["tune"], ["data", "build"]):
+                refused = self.refused(*command, tuned, "data.cache=fresh", *words)
+                self.assertIn(f"{where}: error: " + (said if "default" not in str(words) else said.split("found")[0]), refused)
+                self.assertIn("hint: data.sequence_length=32, or a base of longer sequences", refused)
+        self.assertFalse((self.folder / "fresh").exists())
+
     def test_train_and_tune_do_not_share_a_folder(self):
         self.plumb("train", self.config(steps=1))
         said = self.refused("tune", self.tuned(), "output.folder=run")

@@ -133,10 +133,6 @@ Material open_material(const config::Loaded& loaded, const MaterialPaths& paths)
   }
   if (config.tokenizer.extend) grow_vocabulary(material, paths.tokenizer);
   check_tokenizer_fits(material, "tokenizer");
-  if (config.data.sequence_length > material.spec.max_position_embeddings) {
-    fail_input("data.sequence_length", fmt::format("expected at most model.max_position_embeddings {}, found {}",
-                                                   material.spec.max_position_embeddings, config.data.sequence_length));
-  }
   material.trained.lora = tune::lora_from_config(config.method);
   // Beside an adapter the old rows are frozen, and new ones that stayed at their mean would never mean anything.
   const bool rows_alone = config.tokenizer.extend && config.tokenizer.extend->train == "new_rows";

@@ -290,6 +290,20 @@ fs::path named_tokenizer(const config::Loaded& loaded, const std::optional<expor
                          fs::path(config.data.cache) / ("tokenizer-file-" + tokenizer->digest().substr(0, 16)));
 }
 
+// The rules of a configuration know max_position_embeddings only where no base decides it.
+void check_length(const config::Loaded& loaded, const exporting::OpenedModel& base) {
+  const int64_t most = base.spec.max_position_embeddings, found = loaded.config.data.sequence_length;
+  if (found <= most) return;
+  const std::string key = "data.sequence_length";
+  const auto& origins = loaded.origins;
+  const auto origin = std::find_if(origins.begin(), origins.end(), [&](const auto& entry) { return entry.key == key; });
+  const bool written = origin != origins.end() && origin->origin != "default";
+  fail_input(written ? origin->origin : loaded.file.filename().string(),
+             fmt::format("{}: expected at most max_position_embeddings {} of the base {}, found {}", key, most,
+                         base.path.string(), found),
+             fmt::format("{}={}, or a base of longer sequences", key, most));
+}
+
 fs::path given_tokenizer(const config::Loaded& loaded, const std::optional<exporting::OpenedModel>& base,
                          const data::Crew::Options& crew) {
   const auto folder = named_tokenizer(loaded, base, crew);
@@ -321,7 +335,10 @@ MaterialPaths build_material(const config::Loaded& loaded, const data::Crew::Opt
   use_object_cache(config);
   MaterialPaths paths;
   std::optional<exporting::OpenedModel> base;
-  if (!config.model.base.empty()) base = exporting::open_model(config.model.base);
+  if (!config.model.base.empty()) {
+    base = exporting::open_model(config.model.base);
+    check_length(loaded, *base);
+  }
   paths.tokenizer = build_tokenizer(loaded, base, crew).folder;
   const auto tokenizer = data::load_tokenizer(paths.tokenizer);
   const auto chat =
