@@ -55,6 +55,35 @@ class Folder(RunFolder):
         refused = self.plumb("train", yaml, "data.sequence_length=32", check=False)
         self.assertEqual(refused.returncode, 2, "now there is something to protect")
 
+    def test_checkpoints_that_are_set_aside_are_told(self):
+        words = ["train", self.write(), "train.steps=6", "output.checkpoint.every=2 steps", "output.checkpoint.keep_last=3"]
+        self.plumb(*words)
+        missing = self.plumb(*words, "train.resume=step-77", check=False)
+        self.assertEqual(missing.returncode, 2)
+        self.assertIn("train.resume is step-77, and the run has no such checkpoint\n      hint: it has step-2 step-4 step-6\n", missing.stderr)
+        run = self.folder / "run"
+        # A start that is refused leaves the folder as it was.
+        (self.folder / "text.txt").rename(self.folder / "moved.txt")
+        self.assertEqual(self.plumb(*words, "train.resume=step-2", check=False).returncode, 2)
+        (self.folder / "moved.txt").rename(self.folder / "text.txt")
+        before = (self.folder / "text.txt").read_text()
+        (self.folder / "text.txt").write_text(before + "another text")
+        self.assertIn("have changed since", self.plumb(*words, "train.resume=step-2", check=False).stderr)
+        self.assertEqual(sorted(p.name for p in run.glob("*step-*")), ["step-2", "step-4", "step-6"])
+        (self.folder / "text.txt").write_text(before)
+        said = self.plumb(*words, "train.resume=step-2").stderr
+        log = (run / "log.txt").read_text()
+        for step in (4, 6):
+            line = f"notice    step-{step} is set aside as set-aside-1-step-{step}: the run goes on from step-2\n"
+            self.assertEqual((said.count(line), log.count(line)), (1, 1), said)
+            self.assertTrue((run / f"set-aside-1-step-{step}").is_dir())
+        self.assertEqual(sorted(p.name for p in run.glob("step-*")), ["step-2", "step-4", "step-6"])
+        for step in run.glob("step-*"):
+            (step / "manifest.json").write_text("{")
+        said = self.plumb(*words).stderr
+        self.assertIn("notice    step-6 is damaged and was skipped: ", said)
+        self.assertIn("notice    step-6 is set aside as set-aside-2-step-6: the run starts over\n", said)
+
     def test_checkpoints_kept_by_the_clock(self):
         done = self.plumb("train", self.write(), "train.steps=100M", "output.checkpoint.every=none", "output.checkpoint.keep_last=1",
                           "output.checkpoint.keep_every=0.2s", "train.time_limit=2s", check=False)

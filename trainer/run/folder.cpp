@@ -1,12 +1,15 @@
 #include "trainer/run/folder.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 
 #include "core/error.h"
 #include "core/files.h"
 #include "core/json.h"
+#include "trainer/checkpoint/folders.h"
 #include "trainer/ledger/manifest.h"
 
 namespace plumb::run {
@@ -70,31 +73,24 @@ bool has_steps(const fs::path& folder) {
   return false;
 }
 
-// Going back to step N: what came later is set aside under another name, nothing is deleted.
-void set_aside_after(const fs::path& folder, int64_t step) {
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const int64_t number = step_number(entry.path().filename().string());
-    if (number <= step) continue;
-    fs::path target;
-    for (int k = 1; target.empty() || fs::exists(target); ++k) {
-      target = folder / fmt::format("set-aside-{}-step-{}", k, number);
-    }
-    fs::rename(entry.path(), target);
-  }
-  core::sync_folder(folder);
+std::string names_of_steps(const fs::path& folder) {
+  auto steps = checkpoint::steps_in(folder);
+  std::sort(steps.begin(), steps.end());
+  return steps.empty() ? "none" : fmt::format("step-{}", fmt::join(steps, " step-"));
 }
 
-void find_checkpoint(const config::Loaded& loaded, FolderState& state, bool writes) {
+void find_checkpoint(const config::Loaded& loaded, FolderState& state) {
   const fs::path folder = loaded.config.output.folder;
   const auto& resume = loaded.config.train.resume;
   if (!resume.starts_with("step-")) {
     state.newest = checkpoint::newest_good(folder, &state.notices);
-    // What is newer is damaged: it must not count as kept when checkpoints are pruned.
-    if (writes) set_aside_after(folder, state.newest ? state.newest->step : -1);
     return;
   }
+  if (!fs::exists(folder / resume)) {
+    fail_input(folder.string(), fmt::format("train.resume is {}, and the run has no such checkpoint", resume),
+               "it has " + names_of_steps(folder));
+  }
   state.newest = checkpoint::open(folder / resume);
-  if (writes) set_aside_after(folder, state.newest->step);
 }
 
 // What a start that was cut off may have left, and a configuration that was laid there to be run.
@@ -155,13 +151,35 @@ FolderState open_run_folder(const config::Loaded& loaded, bool writes) {
   if (fs::exists(folder / "manifest.json")) state.manifest = core::parse_json_file(folder / "manifest.json");
   check_same_command(loaded, state.resolved_yaml);
   compare_with_run(loaded, state);
-  find_checkpoint(loaded, state, writes);
+  find_checkpoint(loaded, state);
   if (resume == "required" && !state.newest) {
     fail_input(folder.string(), "train.resume is required, but the run has no usable checkpoint",
                "train.resume=auto starts from step 0");
   }
   state.finished = state.manifest.value("status", "") == "done";
   return state;
+}
+
+std::vector<std::string> set_aside_later_steps(const fs::path& folder, const FolderState& state) {
+  const int64_t step = state.newest ? state.newest->step : -1;
+  std::map<int64_t, fs::path> later;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const int64_t number = step_number(entry.path().filename().string());
+    if (number > step) later[number] = entry.path();
+  }
+  std::vector<std::string> notices;
+  for (const auto& [number, path] : later) {
+    fs::path target;
+    for (int k = 1; target.empty() || fs::exists(target); ++k) {
+      target = folder / fmt::format("set-aside-{}-step-{}", k, number);
+    }
+    fs::rename(path, target);
+    notices.push_back(
+        fmt::format("{} is set aside as {}: the run {}", path.filename().string(), target.filename().string(),
+                    state.newest ? fmt::format("goes on from step-{}", step) : std::string("starts over")));
+  }
+  if (!later.empty()) core::sync_folder(folder);
+  return notices;
 }
 
 void start_run_folder(const config::Loaded& loaded, const FolderState& state, const fs::path& tokenizer,

@@ -26,10 +26,15 @@ struct FolderState {
 
 // Reads the folder and applies train.resume and train.accept_changes. Throws Error(bad_input): `never` and something
 // is there; `required` or step-N and nothing is; keys that change the weights differ (lists them with the ways out).
-// With step-N, later checkpoints are renamed, not deleted (only when `writes`).
+// `writes`: the folder is locked.
 FolderState open_run_folder(const config::Loaded&, bool writes);
 
 // First start: config.yaml, resolved.yaml, tokenizer/, manifest.json. Later: resolved-K.yaml beside it.
 void start_run_folder(const config::Loaded&, const FolderState&, const std::filesystem::path& tokenizer,
                       const nlohmann::ordered_json& manifest);
+
+// Checkpoints later than the one that the run goes on from - train.resume=step-N, or damaged ones, which must not count
+// as kept when checkpoints are pruned - are renamed, nothing is deleted. A line for each. Called when nothing can
+// refuse the start any more.
+std::vector<std::string> set_aside_later_steps(const std::filesystem::path& folder, const FolderState&);
 }  // namespace plumb::run

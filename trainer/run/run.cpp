@@ -112,7 +112,7 @@ void print_masks(const config::Loaded& loaded, const MaterialPaths& paths, int64
 int run_rank(const Request& request, const config::Loaded& loaded, const Place& place, CommunicatorPtr control,
              CommunicatorPtr world) {
   const bool starts = !request.dry_run && request.show_masks == 0;
-  const auto state = agree_on_folder(loaded, *control, starts);
+  auto state = agree_on_folder(loaded, *control, starts);
   const auto paths = MaterialPaths::from_json(nlohmann::ordered_json::parse(
       on_main_rank(*control, [&] { return build_material(loaded, {}, EvalSets::read).json().dump(); })));
   if (request.show_masks > 0) {
@@ -130,6 +130,11 @@ int run_rank(const Request& request, const config::Loaded& loaded, const Place& 
     return std::string();
   });
   auto progress = load_weights(*context);
+  on_main_rank(*control, [&] {
+    const auto renamed = set_aside_later_steps(context->config().output.folder, state);
+    state.notices.insert(state.notices.end(), renamed.begin(), renamed.end());
+    return std::string();
+  });
   for (const auto& notice : state.notices) context->reporter->note("notice    " + notice);
   if (state.finished && progress.step >= context->length.steps) {
     context->reporter->note(fmt::format("finished  this run ended at step {}; nothing to do", progress.step));
