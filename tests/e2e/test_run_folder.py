@@ -1,9 +1,10 @@
 """A run's folder: one run at a time, nothing protected that was never trained, and models compared by what can be compared."""
+import re
 import subprocess
 import time
 import unittest
 
-from support import PLUMB, RunFolder
+from support import ENVIRONMENT, PLUMB, RunFolder
 
 RUN = """
 model: {family: llama, hidden_size: 32, intermediate_size: 64, num_hidden_layers: 2, num_attention_heads: 4, max_position_embeddings: 64}
@@ -83,6 +84,24 @@ class Folder(RunFolder):
         said = self.plumb(*words).stderr
         self.assertIn("notice    step-6 is damaged and was skipped: ", said)
         self.assertIn("notice    step-6 is set aside as set-aside-2-step-6: the run starts over\n", said)
+
+    def test_a_disk_without_room_for_a_checkpoint_is_said_before_the_first_step(self):
+        yaml = self.write()
+        (self.folder / "run").mkdir()
+        mount = ["unshare", "--map-root-user", "--mount", "sh", "-c", 'mount -t tmpfs -o size=$0 tmpfs run && exec "$@"']
+        if subprocess.run([*mount, "1m", "true"], cwd=self.folder, capture_output=True).returncode:
+            self.skipTest("no disk of its own can be mounted here")
+        for ranks in ([], ["mpirun", "-n", "2"]):
+            small = subprocess.run([*mount, "1m", *ranks, PLUMB, "train", yaml, "train.steps=100M"], cwd=self.folder,
+                                   env=ENVIRONMENT, capture_output=True, text=True)
+            self.assertEqual(small.returncode, 3, small.stderr)
+            self.assertRegex(small.stderr, "/run: error: a checkpoint needs 1[0-9.]+ MiB, the disk has [0-9.]+ KiB\n      hint: free space")
+            self.assertNotIn("step  1/", small.stderr)
+        large = subprocess.run([*mount, "4m", PLUMB, "train", yaml], cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True)
+        self.assertEqual(large.returncode, 0, large.stderr)
+        size = re.search(r"saved     step-2 ([0-9.]+ KiB) in", large.stderr)[1]
+        said = self.plumb("train", yaml, "--dry-run").stdout
+        self.assertRegex(said, rf"checkpoint {size} each, [0-9.]+ .iB free on the disk of output.folder\n")
 
     def test_checkpoints_kept_by_the_clock(self):
         done = self.plumb("train", self.write(), "train.steps=100M", "output.checkpoint.every=none", "output.checkpoint.keep_last=1",

@@ -28,6 +28,12 @@ struct SaveResult {
 SaveResult save(const std::filesystem::path& run, int64_t step, const engine::StateRegistry&,
                 const nlohmann::ordered_json& about, parallel::Communicator& shard, bool writes);
 
+// Bytes of the tensors in a checkpoint of this state, of all ranks of `shard` together. Collective.
+int64_t bytes_of(const engine::StateRegistry&, parallel::Communicator& shard);
+// Before so many bytes are saved, and when a run starts: what saves that did not end have left is removed, and
+// Error(out_of_resources) where the disk has less room. For the rank that holds the run's lock.
+void make_room(const std::filesystem::path& run, int64_t bytes);
+
 // What manifest.json says, checked: names, sizes and ranges are possible, the parts of every tensor tile it exactly.
 struct FileRecord {
   std::string name;  // shard-00000.safetensors: never a path

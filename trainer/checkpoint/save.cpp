@@ -20,6 +20,7 @@ using engine::StatePart;
 using nlohmann::ordered_json;
 
 constexpr int64_t kPiece = int64_t{1} << 22;  // elements copied from the device at a time
+constexpr int64_t kManifestRoom = int64_t{1} << 20;
 
 void check_parts(const engine::StateRegistry& state) {
   for (const StatePart& part : state.parts) {
@@ -95,17 +96,25 @@ Manifest join(int64_t step, const engine::StateRegistry& state, const ordered_js
   return manifest;
 }
 
+}  // namespace
+
+int64_t bytes_of(const engine::StateRegistry& state, parallel::Communicator& shard) {
+  int64_t own = 0;
+  for (const StatePart& part : state.parts) own += 4 * (part.end - part.begin);
+  return parallel::all_reduce_value(shard, own);
+}
+
 // Free space is looked at before anything is written: a clear answer, and no disk filled to the brim.
-void check_space(const fs::path& run, int64_t bytes) {
+void make_room(const fs::path& run, int64_t bytes) {
+  remove_leftovers(run);
   const int64_t available = core::available_bytes(run);
-  if (available >= bytes) return;
+  const int64_t needed = bytes + kManifestRoom;
+  if (available >= needed) return;
   throw Error(ExitCode::out_of_resources,
-              "a checkpoint needs " + core::human_bytes(static_cast<double>(bytes)) + ", the disk has " +
+              "a checkpoint needs " + core::human_bytes(static_cast<double>(needed)) + ", the disk has " +
                   core::human_bytes(static_cast<double>(available)),
               run.string(), "free space, lower output.checkpoint.keep_last, or set output.folder to another disk");
 }
-
-}  // namespace
 
 SaveResult save(const fs::path& run, int64_t step, const engine::StateRegistry& state, const ordered_json& about,
                 parallel::Communicator& shard, bool writes) {
@@ -114,16 +123,13 @@ SaveResult save(const fs::path& run, int64_t step, const engine::StateRegistry& 
   const auto start = std::chrono::steady_clock::now();
   const bool main = shard.rank() == 0;
   const fs::path temporary = run / (name_of_step(step) + ".tmp");
-  int64_t own_bytes = 0;
-  for (const StatePart& part : state.parts) own_bytes += 4 * (part.end - part.begin);
-  result.bytes = parallel::all_reduce_value(shard, own_bytes);
+  result.bytes = bytes_of(state, shard);
   try {
     agree(shard, [&] {
       check_parts(state);
       if (main) {
         create_folder(run);
-        remove_leftovers(run);
-        check_space(run, result.bytes + (int64_t{1} << 20));
+        make_room(run, result.bytes);
         create_folder(temporary);
       }
       return std::string();

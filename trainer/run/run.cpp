@@ -125,8 +125,12 @@ int run_rank(const Request& request, const config::Loaded& loaded, const Place& 
     return 0;
   }
   const auto manifest = start_manifest(*context);
+  const int64_t saved = checkpoint::bytes_of(context->engine->state(), *context->mesh.shard);
   on_main_rank(*control, [&] {
     start_run_folder(context->loaded, state, paths.tokenizer, manifest);
+    // Without room for a checkpoint every step would be lost at the first save.
+    const bool saves = !state.newest || state.newest->step < context->length.steps;
+    if (saves) checkpoint::make_room(context->config().output.folder, saved);
     return std::string();
   });
   auto progress = load_weights(*context);

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "core/error.h"
+#include "core/files.h"
 #include "core/log.h"
 #include "trainer/families/spec_json.h"
 #include "trainer/ledger/manifest.h"
@@ -248,20 +249,26 @@ nlohmann::ordered_json about(const Context& context) {
 }
 
 void print_dry_run(Context& context) {
+  const int64_t saved = checkpoint::bytes_of(context.engine->state(), *context.mesh.shard);
   if (!context.main()) return;
   context.reporter->start_block(context.loaded, context.material, context.choices, context.mesh.shape,
                                 trained_parameters(context));
+  const auto& config = context.config();
   const auto& data = *context.mesh.data_shard;
   const auto [first, count] = rank_rows(context.length.rows_per_step, data.rank(), data.size());
   const auto sizes = micro_batches(count, context.choices.micro_batch_size);
-  std::cout << print_memory(context.choices, context.place) << "\nactions of one step on rank 0\n"
+  std::cout << print_memory(context.choices, context.place)
+            << fmt::format("checkpoint {} each, {} free on the disk of output.folder\n",
+                           core::human_bytes(static_cast<double>(saved)),
+                           core::human_bytes(static_cast<double>(core::available_bytes(config.output.folder))))
+            << "\nactions of one step on rank 0\n"
             << "F(stage,micro-batch) forward, R recomputed, I backward, W weight gradients put off; gather, release, "
                "reduce (stage); finish: clip and update; [ ... ] repeats on the next\n"
             << engine::print_plan(context.engine->plan(static_cast<int>(sizes.size()))) << "\n";
   const auto batch = context.material.rows->batch(static_cast<uint64_t>(first), std::min<int64_t>(1, count));
   const auto shown = std::min<size_t>(batch.ids.size(), 256);
-  std::cout << fmt::format("first sequence, {} of {} positions, {} documents\n", shown, batch.ids.size(),
-                           batch.doc_offsets.size() - 1)
+  std::cout << fmt::format("first sequence, {} of {} positions, {}\n", shown, batch.ids.size(),
+                           core::counted(static_cast<int64_t>(batch.doc_offsets.size()) - 1, "documents"))
             << context.material.tokenizer->decode(std::span(batch.ids).first(shown)) << "\n";
 }
 

@@ -17,6 +17,6 @@ Progress load_weights(Context&);
 // The manifest entry of this start: versions, machine, ranks, digests, environment.
 nlohmann::ordered_json start_manifest(const Context&);
 
-void print_dry_run(Context&);
+void print_dry_run(Context&);  // collective
 
 }  // namespace plumb::run
