@@ -148,7 +148,7 @@ class FileVisit {
 
   void set_aside(Malformed&& found, ExitCode code, std::string hint) {
     if (visit_.strict) {
-      if (hint.empty()) hint = "data.strict: false sets malformed rows aside and counts them";
+      if (hint.empty()) hint = visit_.strict_hint;
       throw Error(code, found.reason, found.where, hint);
     }
     if (full()) return;
@@ -248,6 +248,7 @@ bool visit_source(const config::Source& source, bool strict, const std::function
 void read_source(const config::Source& source, bool strict, const RecordSink& take, const MalformedSink& on_malformed) {
   Visit visit;
   visit.strict = strict, visit.all_columns = true, visit.unanswered = true;
+  visit.strict_hint = "mend the row or take it out of the set: no row of an evaluation set is passed over";
   visit.take = [&](Record&& record) { return take(std::move(record)), true; };
   visit_files(source, std::move(visit), on_malformed, {});
 }

@@ -63,6 +63,7 @@ struct Visit {
   // Record::fields has the whole row. Else it is empty, and of a parquet file only the columns used are read: what else
   // stands in a row may be a thousand times its text.
   bool all_columns = false;
+  std::string strict_hint = "data.strict: false sets malformed rows aside and counts them";
   bool unanswered = false;  // a conversation without any answer is a record like others; else a malformed row
   int64_t most = std::numeric_limits<int64_t>::max();  // records and malformed rows together
 };

@@ -19,8 +19,10 @@ namespace plumb::evaluate {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 class SetsTest : public testing::Test {
  protected:
@@ -232,6 +234,25 @@ TEST_F(SetsTest, BadSetsAreErrors) {
               HasSubstr(file_.filename().string()));
   EXPECT_THAT(refusal(set("perplexity", "text", "{\"text\":\"x\"}\n")), HasSubstr("shorter than two tokens"));
   EXPECT_THROW(larger_is_better("f1"), Error);
+}
+
+// What is scored of a row is its answer; what training would set aside, a score cannot.
+TEST_F(SetsTest, RowsThatCannotBeScoredAreErrorsWithWhatHelps) {
+  const std::string good = "{\"prompt\":\"a\",\"completion\":\"b\",\"choices\":[\"b\",\"c\"]}\n";
+  const std::string empty = "{\"prompt\":\"a\",\"completion\":\" \\n\",\"choices\":[\"b\",\"c\"]}\n";
+  const std::string chosen = "{\"prompt\":\"a\",\"completion\":\"\",\"choices\":[\"b\",\"c\"],\"answer\":\"B\"}\n";
+  for (const char* metric : {"answer_nll", "multiple_choice", "multiple_choice_norm", "exact_match"}) {
+    EXPECT_THAT(
+        refusal(set(metric, "prompt_completion", good + empty)),
+        HasSubstr("jsonl:2: error: expected an answer, found an empty text\n      hint: fill the answer in, or"))
+        << metric;
+    const auto malformed = refusal(set(metric, "prompt_completion", good + "{\"prompt\":\n"));
+    EXPECT_THAT(malformed,
+                AllOf(HasSubstr("jsonl:2: error: "), HasSubstr("hint: mend the row or take it out of the set"),
+                      Not(HasSubstr("data.strict"))))
+        << metric;
+  }
+  EXPECT_EQ(score(set("multiple_choice", "prompt_completion", good + chosen)).n, 2) << "the answer is in its column";
 }
 
 Score made(const std::string& name, const std::string& metric, std::vector<double> sums, double weight = 1) {

@@ -46,10 +46,17 @@ std::vector<std::string> choices_of(const config::EvalSet& set, const data::Reco
   return choices;
 }
 
+// An empty answer has no likelihood but that of the end token, and none to compare with.
+void check_answered(const std::string& answer, const std::string& where) {
+  if (!trimmed(answer).empty()) return;
+  fail_input(where, "expected an answer, found an empty text", "fill the answer in, or take the row out of the set");
+}
+
 // Which choice is right: by text, by a number from 0, or by a letter from A.
 size_t right_choice(const config::EvalSet& set, const data::Record& record, const Question& question) {
   const auto* value = find(record.fields, column_of(set, "answer"));
   const std::string said = value ? (value->is_string() ? value->get<std::string>() : value->dump()) : question.answer;
+  check_answered(said, record.where);
   const auto& choices = question.choices;
   for (size_t i = 0; i < choices.size(); ++i) {
     if (trimmed(choices[i]) == trimmed(said)) return i;
@@ -149,7 +156,10 @@ std::vector<data::Record> read_records(const config::EvalSet& set) {
 std::vector<Question> read_questions(const config::EvalSet& set) {
   const auto records = read_records(set);
   std::vector<Question> questions;
-  for (const auto& record : records) questions.push_back(to_question(record));
+  for (const auto& record : records) {
+    questions.push_back(to_question(record));
+    if (!is_choice(set.metric)) check_answered(questions.back().answer, record.where);
+  }
   if (is_choice(set.metric)) add_choices(set, records, questions);
   add_shots(set, questions);
   return questions;
