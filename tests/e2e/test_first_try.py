@@ -84,6 +84,11 @@ eval:
                 self.assertIn("hint: data.sequence_length=32, or a base of longer sequences", refused)
         self.assertFalse((self.folder / "fresh").exists())
 
+    def test_a_length_that_is_taken_out_is_not_set(self):
+        done = self.plumb("train", self.config(steps=30), "train.steps=default", "train.epochs=1", "--dry-run")
+        self.assertIn("changed   train.steps 30 (run.yaml:6) -> not set (default)\n", done.stderr)
+        self.assertIn("positions, 1 document\n", done.stdout)
+
     def test_train_and_tune_do_not_share_a_folder(self):
         self.plumb("train", self.config(steps=1))
         said = self.refused("tune", self.tuned(), "output.folder=run")

@@ -111,7 +111,7 @@ int data_lineage(const Words& words) {
     readings = lineage.steps_of(document);
   }
   if (readings.empty()) {
-    std::cout << fmt::format("document {} was not read in {} steps\n", document, core::with_commas(lineage.steps()));
+    std::cout << fmt::format("document {} was not read in {}\n", document, core::counted(lineage.steps(), "steps"));
     return 0;
   }
   print_readings(readings);

@@ -156,7 +156,7 @@ void Reporter::start_block(const config::Loaded& loaded, const Material& materia
   for (const auto& origin : loaded.origins) {
     if (!origin.replaced.empty() || origin.origin == "auto") {
       note(fmt::format("changed   {} {}{} ({})", origin.key, origin.replaced.empty() ? "" : origin.replaced + " -> ",
-                       origin.value, origin.origin));
+                       origin.value.empty() ? "not set" : origin.value, origin.origin));
     }
   }
   for (const auto& warning : loaded.warnings) note("warning   " + warning);
