@@ -91,13 +91,15 @@ std::string ledger(const data::Dataset& dataset) {
   const auto account = core::parse_json(dataset.text_file("report.json"), "report.json");
   std::string out = line("documents read", report.documents);
   for (const auto& source : data::read_passed_over(dataset.folder())) {
-    out +=
-        line("files not read", source["files"].get<int64_t>(),
-             "  of source " + source["source"].get<std::string>() + ", of other kinds; `plumb data report` names them");
+    out += line("files not read", source["files"].get<int64_t>(),
+                "  of source " + source["source"].get<std::string>() + "; `plumb data report` names them");
   }
   out += line("= kept", report.kept, percent(report.kept, report.documents));
+  const bool validation = account.value("part", "") == "validation";
   out += line("+ other part", report.held_out,
-              report.held_out_by.empty() ? "" : "  held out for validation by " + report.held_out_by);
+              report.held_out_by.empty() ? ""
+              : validation               ? "  in the training part"
+                                         : "  held out for validation by " + report.held_out_by);
   out += line("+ malformed", report.malformed, percent(report.malformed, report.documents));
   for (const auto& first : report.first_malformed) out += "      " + first + "\n";
   out += loss("+ filtered", report.filtered, report.documents, at(account, "clean", "dropped"));
