@@ -28,7 +28,8 @@ configure_and_build() {
   cmake --preset "$preset" -S "$root" -B "$folder" "${arguments[@]}" "$@" >"$folder.configure.log" 2>&1 ||
     { cat "$folder.configure.log" >&2; die "cmake could not configure" "the lines above name what is missing"; }
   grep -E -- '-- (LibTorch|CUDA and NCCL)' "$folder.configure.log" || true
-  cmake --build "$folder" -j "$(nproc)" -- --quiet
+  # nproc takes OMP_NUM_THREADS for the number of processors, and a compiler has no such threads.
+  cmake --build "$folder" -j "$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)" -- --quiet
 }
 
 # Several ranks on one machine, also as root in a container, with one thread each. OpenMPI reads these: ranks may outnumber
