@@ -1,4 +1,4 @@
-// Seen by every unit: made once per build tree, without ATen here, and at the head of aten_pch.h for units that see it.
+// Seen by every unit: made once per build tree without ATen, and as a part of aten_pch.h for the units that see it.
 #pragma once
 #include <fmt/format.h>
 
@@ -24,5 +24,5 @@
 #include <utility>
 #include <vector>
 
-// Compiled once, in core/json.cpp, instead of in each of some 150 units.
+// Compiled once, in core/json.cpp, and not in every unit.
 extern template class nlohmann::basic_json<nlohmann::ordered_map>;
